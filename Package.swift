@@ -1,0 +1,141 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Plugins are shared objects that export one C function and nothing else, so that two builds of a
+// library in one process never meet (docs/plugin-abi.md, "Symbols").
+let pluginLinking: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "--version-script=Sources/Plugins/plugin.map", "-Xlinker", "-Bsymbolic"])
+]
+
+/// A plugin is two targets: its logic, which tests import, and the exported entry point.
+func plugin(_ name: String, dependencies: [Target.Dependency] = []) -> [Target] {
+    [
+        .target(
+            name: name, dependencies: ["PluginKit", "SallyportProtocol"] + dependencies,
+            path: "Sources/Plugins/\(name)", exclude: ["Entry"]),
+        .target(
+            name: "\(name)Entry", dependencies: [.target(name: name), "PluginKit", "CSallyportPlugin"],
+            path: "Sources/Plugins/\(name)/Entry", linkerSettings: pluginLinking),
+    ]
+}
+
+func tests(_ folder: String, dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(folder)Tests", dependencies: dependencies + ["Support"], path: "Tests/\(folder)")
+}
+
+let package = Package(
+    name: "sallyport",
+    products: [
+        .executable(name: "sallyportd", targets: ["sallyportd"]),
+        .executable(name: "sallyport", targets: ["sallyport"]),
+        .executable(name: "sallyport-plugin-runner", targets: ["sallyport-plugin-runner"]),
+        .library(name: "PluginKit", targets: ["PluginKit"]),
+        .library(name: "policy-file", type: .dynamic, targets: ["PolicyFileEntry"]),
+        .library(name: "tls-internal-ca", type: .dynamic, targets: ["TLSInternalCAEntry"]),
+        .library(name: "load-balancer-static", type: .dynamic, targets: ["LoadBalancerStaticEntry"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        // For its vendored BoringSSL, a target and no product: hence the exact version (docs/building.md).
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Protocol: what crosses a boundary.
+        .target(name: "CSallyportPlugin", path: "Sources/Protocol/CSallyportPlugin"),
+        .target(
+            name: "SallyportProtocol",
+            dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/Protocol/SallyportProtocol"),
+        .target(name: "TTRPC", dependencies: ["SallyportProtocol", "Linux"], path: "Sources/Protocol/TTRPC"),
+        .target(
+            name: "PolicyDocuments", dependencies: ["SallyportProtocol", "Yams", "Linux"],
+            path: "Sources/Protocol/PolicyDocuments"),
+        .target(
+            name: "PKI",
+            dependencies: [
+                .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"), "Linux",
+            ],
+            path: "Sources/Protocol/PKI"),
+        .target(name: "Linux", dependencies: ["CLinux"], path: "Sources/Protocol/Linux"),
+        .target(name: "CLinux", path: "Sources/Protocol/CLinux"),
+
+        // Host: the daemon.
+        .systemLibrary(name: "COpenSSL", path: "Sources/Host/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "TLSEngine", dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl"), "COpenSSL", "Linux"],
+            path: "Sources/Host/TLSEngine"),
+        .target(name: "Policy", dependencies: ["SallyportProtocol", "PolicyDocuments", "Linux"], path: "Sources/Host/Policy"),
+        .target(
+            name: "Identity",
+            dependencies: ["SallyportProtocol", "PKI", "TLSEngine", "Linux"],
+            path: "Sources/Host/Identity"),
+        .target(name: "FlowLog", dependencies: ["SallyportProtocol", "Policy", "Identity", "Linux"], path: "Sources/Host/FlowLog"),
+        .target(
+            name: "Interception", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Host/Interception"),
+        .target(
+            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "FlowLog", "Linux"],
+            path: "Sources/Host/DataPath"),
+        .target(
+            name: "PluginHost",
+            dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", "Yams", .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Host/PluginHost"),
+        .target(
+            name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Host/ControlAPI"),
+        .target(
+            name: "Daemon",
+            dependencies: ["Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "TLSEngine", "Yams",
+                           .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Host/Daemon"),
+        .executableTarget(
+            name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Sources/Host/sallyportd"),
+        .executableTarget(
+            name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
+
+        // Plugins: PluginKit and Protocol below them, never Host.
+        .target(
+            name: "PluginKit", dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux"],
+            path: "Sources/Plugins/PluginKit"),
+        // CLI: Protocol below it.
+        .executableTarget(
+            name: "sallyport",
+            dependencies: ["SallyportProtocol", "TTRPC", "PolicyDocuments", "PKI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Sources/CLI"),
+    ]
+        + plugin("PolicyFile", dependencies: ["PolicyDocuments", "Linux"])
+        + plugin("TLSInternalCA", dependencies: ["PKI", "Linux"])
+        + plugin("LoadBalancerStatic", dependencies: ["Linux"])
+        // Tests: a folder a module.
+        + [
+            .target(
+                name: "Support", dependencies: ["Linux", "SallyportProtocol"], path: "Tests/Support"),
+            tests("Linux", dependencies: ["Linux"]),
+            tests("TTRPC", dependencies: ["TTRPC"]),
+            tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
+            tests("PKI", dependencies: ["PKI"]),
+            tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
+            tests("TLSEngine", dependencies: ["TLSEngine", "PKI"]),
+            tests("Identity", dependencies: ["Identity", "PKI"]),
+            tests("Interception", dependencies: ["Interception"]),
+            tests("FlowLog", dependencies: ["FlowLog"]),
+            tests("DataPath", dependencies: ["DataPath"]),
+            tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
+            tests("ControlAPI", dependencies: ["ControlAPI"]),
+            tests("Daemon", dependencies: ["Daemon"]),
+            tests("PluginKit", dependencies: ["PluginKit"]),
+            tests("PolicyFile", dependencies: ["PolicyFile"]),
+            tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
+            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
+            tests("Conformance", dependencies: ["SallyportProtocol"]),
+            tests("EndToEnd", dependencies: ["SallyportProtocol"]),
+        ]
+)

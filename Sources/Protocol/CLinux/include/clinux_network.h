@@ -1,0 +1,70 @@
+#pragma once
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+// From linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h: both SO_ORIGINAL_DST and
+// IP6T_SO_ORIGINAL_DST are 80, at SOL_IP and SOL_IPV6.
+enum { CLINUX_SO_ORIGINAL_DST = 80 };
+
+static inline int clinux_setns(int fd, int type) { return setns(fd, type); }
+static inline int clinux_unshare(int flags) { return unshare(flags); }
+enum { CLINUX_CLONE_NEWNET = CLONE_NEWNET, CLINUX_CLONE_NEWNS = CLONE_NEWNS };
+
+static inline int clinux_accept4(int fd, struct sockaddr_in6 *address, socklen_t *length, int flags) {
+  return accept4(fd, (struct sockaddr *)address, length, flags);
+}
+// sin6_addr as two integers in memory order, so that Swift copies no tuples.
+static inline void clinux_address_words(const struct sockaddr_in6 *address, uint64_t words[2]) {
+  memcpy(words, &address->sin6_addr, 16);
+}
+static inline void clinux_set_address_words(struct sockaddr_in6 *address, const uint64_t words[2]) {
+  memcpy(&address->sin6_addr, words, 16);
+}
+
+struct clinux_credentials { int32_t pid; uint32_t uid; uint32_t gid; };
+static inline int clinux_peer_credentials(int fd, struct clinux_credentials *out) {
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) return -1;
+  out->pid = credentials.pid; out->uid = credentials.uid; out->gid = credentials.gid;
+  return 0;
+}
+
+// Sends, and receives, one byte with `count` descriptors (at most 64); unix(7), SCM_RIGHTS.
+static inline int clinux_send_descriptors(int socket, const int *descriptors, int count) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(64 * sizeof(int))]; } control;
+  char byte = 0;
+  struct iovec vector = {&byte, 1};
+  struct msghdr message = {0};
+  if (count < 1 || count > 64) { errno = EINVAL; return -1; }
+  memset(&control, 0, sizeof control);
+  message.msg_iov = &vector; message.msg_iovlen = 1;
+  message.msg_control = &control; message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET; header->cmsg_type = SCM_RIGHTS; header->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+static inline int clinux_receive_descriptors(int socket, int *descriptors, int capacity) {
+  union { struct cmsghdr header; char space[CMSG_SPACE(64 * sizeof(int))]; } control;
+  char byte;
+  struct iovec vector = {&byte, 1};
+  struct msghdr message = {0};
+  if (capacity > 64) capacity = 64;
+  message.msg_iov = &vector; message.msg_iovlen = 1;
+  message.msg_control = &control; message.msg_controllen = CMSG_SPACE(capacity * sizeof(int));
+  ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  if (got <= 0) return got == 0 ? 0 : -1;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+    if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+      int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+      memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+      return count;
+    }
+  return 0;
+}

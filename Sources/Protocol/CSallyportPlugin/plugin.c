@@ -1,0 +1,1 @@
+#include "sallyport/plugin.h"

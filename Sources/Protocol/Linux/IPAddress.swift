@@ -1,0 +1,73 @@
+// Addresses as the data path keeps them: 16 bytes in two words, IPv4 mapped into IPv6 (RFC 4291, 2.5.5.2).
+
+/// An IPv4 or IPv6 address. IPv4 addresses are held as `::ffff:a.b.c.d`.
+public struct IPAddress: Hashable, Sendable, Comparable {
+    /// The address as a 128-bit number, most significant half first.
+    public var high: UInt64
+    public var low: UInt64
+
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// An IPv4 address from its 32-bit number.
+    public init(v4 number: UInt32) { self.init(high: 0, low: 0xffff_0000_0000 | UInt64(number)) }
+
+    /// An address from its 4 or 16 bytes in network order; nil for any other count.
+    public init?(bytes: some Collection<UInt8>) {
+        switch bytes.count {
+        case 4: self.init(v4: bytes.reduce(0) { $0 << 8 | UInt32($1) })
+        case 16:
+            self.init(
+                high: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) },
+                low: bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) })
+        default: return nil
+        }
+    }
+
+    /// Parses what inet_pton(3) accepts for either family.
+    public init?(_ text: some StringProtocol) {
+        let text = String(text)
+        var v4 = in_addr()
+        if inet_pton(AF_INET, text, &v4) == 1 {
+            self.init(v4: UInt32(bigEndian: v4.s_addr))
+            return
+        }
+        var v6 = in6_addr()
+        guard inet_pton(AF_INET6, text, &v6) == 1 else { return nil }
+        self = withUnsafeBytes(of: &v6) {
+            IPAddress(
+                high: UInt64(bigEndian: $0.load(as: UInt64.self)),
+                low: UInt64(bigEndian: $0.load(fromByteOffset: 8, as: UInt64.self)))
+        }
+    }
+
+    public static let v4Any = IPAddress(v4: 0)
+    public static let v6Any = IPAddress(high: 0, low: 0)
+    public static let v4Loopback = IPAddress(v4: 0x7f00_0001)
+    public static let v6Loopback = IPAddress(high: 0, low: 1)
+
+    public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
+
+    /// 4 bytes for IPv4, 16 for IPv6, in network order.
+    public var bytes: [UInt8] {
+        let all = (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
+            + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) }
+        return isV4 ? Array(all.suffix(4)) : all
+    }
+
+    public static func < (left: IPAddress, right: IPAddress) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension IPAddress: CustomStringConvertible {
+    /// "192.0.2.1", "2001:db8::1" (RFC 5952, as inet_ntop(3) writes it).
+    public var description: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let raw = bytes
+        _ = inet_ntop(isV4 ? AF_INET : AF_INET6, raw, &text, socklen_t(text.count))
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
