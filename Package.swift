@@ -63,6 +63,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"), "Linux",
             ],
             path: "Sources/Protocol/PKI"),
+        .target(name: "FlowFormat", dependencies: ["SallyportProtocol"], path: "Sources/Protocol/FlowFormat"),
         .target(name: "Linux", dependencies: ["CLinux"], path: "Sources/Protocol/Linux"),
         .target(name: "CLinux", path: "Sources/Protocol/CLinux"),
 
@@ -76,7 +77,11 @@ let package = Package(
             name: "Identity",
             dependencies: ["SallyportProtocol", "PKI", "TLSEngine", "Linux"],
             path: "Sources/Host/Identity"),
-        .target(name: "FlowLog", dependencies: ["SallyportProtocol", "Policy", "Identity", "Linux"], path: "Sources/Host/FlowLog"),
+        .target(
+            name: "FlowLog",
+            dependencies: ["SallyportProtocol", "FlowFormat", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
+            path: "Sources/Host/FlowLog"),
+        .target(name: "Prometheus", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")], path: "Sources/Host/Prometheus"),
         .target(
             name: "Interception", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
@@ -106,10 +111,14 @@ let package = Package(
             name: "PluginKit", dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux"],
             path: "Sources/Plugins/PluginKit"),
         // CLI: Protocol below it.
-        .executableTarget(
-            name: "sallyport",
-            dependencies: ["SallyportProtocol", "TTRPC", "PolicyDocuments", "PKI", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            path: "Sources/CLI"),
+        .target(
+            name: "SallyportCLI",
+            dependencies: [
+                "SallyportProtocol", "TTRPC", "PolicyDocuments", "FlowFormat", "PKI", "Linux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/CLI", exclude: ["Entry"]),
+        .executableTarget(name: "sallyport", dependencies: ["SallyportCLI"], path: "Sources/CLI/Entry"),
     ]
         + plugin("PolicyFile", dependencies: ["PolicyDocuments", "Linux"])
         + plugin("TLSInternalCA", dependencies: ["PKI", "Linux"])
@@ -126,7 +135,10 @@ let package = Package(
             tests("TLSEngine", dependencies: ["TLSEngine", "PKI"]),
             tests("Identity", dependencies: ["Identity", "PKI"]),
             tests("Interception", dependencies: ["Interception"]),
+            tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
+            tests("Prometheus", dependencies: ["Prometheus"]),
+            tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath"]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
