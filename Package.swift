@@ -75,7 +75,7 @@ let package = Package(
         .target(name: "Policy", dependencies: ["SallyportProtocol", "PolicyDocuments", "Linux"], path: "Sources/Host/Policy"),
         .target(
             name: "Identity",
-            dependencies: ["SallyportProtocol", "PKI", "TLSEngine", "Linux"],
+            dependencies: ["SallyportProtocol", "PKI", .product(name: "NIOSSL", package: "swift-nio-ssl"), "Linux"],
             path: "Sources/Host/Identity"),
         .target(
             name: "FlowLog",
@@ -126,7 +126,12 @@ let package = Package(
         // Tests: a folder a module.
         + [
             .target(
-                name: "Support", dependencies: ["Linux", "SallyportProtocol"], path: "Tests/Support"),
+                name: "Support",
+                dependencies: [
+                    "Linux", "SallyportProtocol", "PKI", .product(name: "X509", package: "swift-certificates"),
+                    .product(name: "SwiftASN1", package: "swift-asn1"), .product(name: "Crypto", package: "swift-crypto"),
+                ],
+                path: "Tests/Support"),
             tests("Linux", dependencies: ["Linux"]),
             tests("TTRPC", dependencies: ["TTRPC"]),
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
