@@ -82,8 +82,9 @@ let package = Package(
             dependencies: ["SallyportProtocol", "FlowFormat", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/FlowLog"),
         .target(name: "Prometheus", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")], path: "Sources/Host/Prometheus"),
+        .target(name: "CNetfilter", path: "Sources/Host/CNetfilter"),
         .target(
-            name: "Interception", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")],
+            name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
         .target(
             name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "FlowLog", "Linux"],

@@ -1,0 +1,44 @@
+// What can go wrong between the enforcer and the kernel, in sentences for the operator.
+
+import Linux
+
+/// A failure to reach into a network namespace or to change what it intercepts.
+public enum InterceptionError: Error, Equatable, Sendable {
+    /// There is no file or process of that name.
+    case namespaceMissing(String)
+    /// The file is there but is something else.
+    case notANetworkNamespace(String)
+    /// What was opened is no longer what its name stands for: the container ended, perhaps another took its place.
+    case namespaceVanished(String)
+    /// The kernel refused for want of a capability.
+    case missingCapability(String, doing: String)
+    /// Another process holds the table, with a claim that the kernel enforces (nft's `flags owner`).
+    case tableOwnedByAnother(namespace: String)
+    /// Redirected connections of the unit itself arrive on loopback, which is down.
+    case loopbackDown(namespace: String)
+    /// The kernel refused a part of the table.
+    case refused(part: String, namespace: String, reason: String)
+    case system(SystemCallError)
+}
+
+extension InterceptionError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .namespaceMissing(let name):
+            "no network namespace \(name): start the container first, or mend networkNamespace of the processing unit"
+        case .notANetworkNamespace(let name):
+            "\(name) is not a network namespace: networkNamespace must name a process id, /proc/PID/ns/net or a file that `ip netns add` made"
+        case .namespaceVanished(let name):
+            "network namespace \(name) has vanished: its container ended; remove the processing unit or start it again"
+        case .missingCapability(let capability, let doing):
+            "cannot \(doing) without \(capability): run as root, or give the service AmbientCapabilities=\(capability)"
+        case .tableOwnedByAnother(let namespace):
+            "nftables table inet sallyport in network namespace \(namespace) belongs to another running process: only one enforcer can protect it; stop the other"
+        case .loopbackDown(let namespace):
+            "loopback is down in network namespace \(namespace), and redirected connections arrive there: run `ip link set lo up` in it"
+        case .refused(let part, let namespace, let reason):
+            "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyport doctor` names what it lacks"
+        case .system(let error): error.description
+        }
+    }
+}

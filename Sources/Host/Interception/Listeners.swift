@@ -1,0 +1,79 @@
+// The sockets on which redirected connections arrive.
+
+import CNetfilter
+import Linux
+
+/// The two listening sockets of one worker in one namespace: non-blocking, close-on-exec, TCP. What is
+/// accepted from them has TCP_NODELAY and SO_KEEPALIVE already, both being inherited from the listener.
+///
+/// Which of the two accepted a connection is its direction.
+public struct ListenerPair: Sendable, Equatable {
+    public let outgoing: Int32
+    public let incoming: Int32
+    public let outgoingPort: UInt16
+    public let incomingPort: UInt16
+}
+
+/// Makes a pair for each worker in the namespace of the calling thread. The caller owns the descriptors.
+///
+/// Every listener has a port of its own and shares it with nobody: with SO_REUSEPORT, an application that runs under the
+/// enforcer's user id in that namespace (root in most containers) could join the group, and be given connections
+/// that were not yet judged. The table deals connections out in turn instead.
+func makeListeners(workers: Int) throws(SystemCallError) -> [ListenerPair] {
+    var pairs: [ListenerPair] = []
+    do throws(SystemCallError) {
+        for _ in 0..<workers {
+            let outgoing = try listen()
+            let incoming = try listen()
+            let outgoingPort = try port(of: outgoing.raw)
+            let incomingPort = try port(of: incoming.raw)
+            pairs.append(ListenerPair(
+                outgoing: outgoing.release(), incoming: incoming.release(),
+                outgoingPort: outgoingPort, incomingPort: incomingPort))
+        }
+    } catch {
+        close(pairs)
+        throw error
+    }
+    return pairs
+}
+
+func close(_ pairs: [ListenerPair]) {
+    for pair in pairs {
+        Glibc.close(pair.outgoing)
+        Glibc.close(pair.incoming)
+    }
+}
+
+/// A listener on every address of both families; on IPv4 alone where the kernel has no IPv6.
+private func listen() throws(SystemCallError) -> Descriptor {
+    var family = AF_INET6
+    var raw = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    if raw < 0 && errno == EAFNOSUPPORT {
+        family = AF_INET
+        raw = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    }
+    let made = raw
+    let listener = Descriptor(owning: try syscall("socket") { made })
+    if family == AF_INET6 { try set(listener.raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+    try set(listener.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    try set(listener.raw, SOL_SOCKET, SO_KEEPALIVE, 1)
+    var (address, length) = SocketAddress(family == AF_INET6 ? .v6Any : .v4Any, 0).raw
+    try syscall("bind") { cnetfilter_bind(listener.raw, &address, length) }
+    // As many as net.core.somaxconn allows by default since Linux 5.4.
+    try syscall("listen") { Glibc.listen(listener.raw, 4096) }
+    return listener
+}
+
+private func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SystemCallError) {
+    try syscall("setsockopt") {
+        withUnsafePointer(to: value) { setsockopt(socket, level, option, $0, socklen_t(MemoryLayout<Int32>.size)) }
+    }
+}
+
+private func port(of socket: Int32) throws(SystemCallError) -> UInt16 {
+    var address = sockaddr_in6()
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    try syscall("getsockname") { cnetfilter_socket_name(socket, &address, &length) }
+    return SocketAddress(address).port
+}
