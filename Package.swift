@@ -109,7 +109,10 @@ let package = Package(
 
         // Plugins: PluginKit and Protocol below them, never Host.
         .target(
-            name: "PluginKit", dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux"],
+            name: "PluginKit",
+            dependencies: [
+                "SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             path: "Sources/Plugins/PluginKit"),
         // CLI: Protocol below it.
         .target(
@@ -149,7 +152,7 @@ let package = Package(
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
             tests("Daemon", dependencies: ["Daemon"]),
-            tests("PluginKit", dependencies: ["PluginKit"]),
+            tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
