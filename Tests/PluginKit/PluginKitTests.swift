@@ -72,7 +72,7 @@ struct PluginKitTests {
         (#"{"directory": "/a", "zones": [{"name": "x"}, {"name": "y", "tll": 1}]}"#, ["zones[1].tll: unknown setting: the settings are name, ttl"]),
         (#"{"directory": "/a", "zones": [{"ttl": 1}]}"#, ["zones[0].name: is required: its name"]),
         (#"{"directory": "/a", "zones": [{"name": "x", "ttl": "soon"}]}"#, ["zones[0].ttl: must be: number of seconds"]),
-        (#"{"directory": "/a", "zones": {"name": "x"}}"#, ["zones.name: unknown setting: the settings are directory, zones, labels"]),
+        (#"{"directory": "/a", "zones": {"name": "x"}}"#, ["zones: must be: list of zones"]),
         (#"[]"#, [": must be an object of settings"]),
         (#"{"#, [": must be an object of settings"]),
     ])

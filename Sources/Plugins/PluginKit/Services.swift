@@ -28,8 +28,9 @@ extension RPCRouter {
     private mutating func addPlugin<P: Plugin>(_ plugin: P, description: Sallyport_Plugin_V1_DescribeResponse) {
         let service = SALLYPORT_SERVICE_PLUGIN
         let settings = P.description.settings
-        /// Decodes and validates; throws what is wrong.
-        @Sendable func accept(_ json: String) async throws(ConfigRefused) -> P.Configuration {
+        /// Decodes and validates; throws `ConfigRefused`. Untyped: Swift 6.3.1 with -O loses a typed error on its way
+        /// out of an async function (the error's array came out as a null pointer).
+        @Sendable func accept(_ json: String) async throws -> P.Configuration {
             let configuration = try decodeConfiguration(P.Configuration.self, from: json, settings: settings)
             let problems = await plugin.validate(configuration)
             if !problems.isEmpty { throw ConfigRefused(problems) }
@@ -38,10 +39,10 @@ extension RPCRouter {
         add(service: service, method: "Describe", unary { (_: Sallyport_Plugin_V1_DescribeRequest) in description })
         add(service: service, method: "Validate", unary { (request: Sallyport_Plugin_V1_ValidateRequest) in
             var response = Sallyport_Plugin_V1_ValidateResponse()
-            do throws(ConfigRefused) {
+            do {
                 _ = try await accept(request.configJson)
-            } catch {
-                response.problems = error.problems
+            } catch let refused as ConfigRefused {
+                response.problems = refused.problems
             }
             return response
         })
