@@ -65,9 +65,28 @@ public struct IPAddress: Hashable, Sendable, Comparable {
 extension IPAddress: CustomStringConvertible {
     /// "192.0.2.1", "2001:db8::1" (RFC 5952, as inet_ntop(3) writes it).
     public var description: String {
-        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        let raw = bytes
-        _ = inet_ntop(isV4 ? AF_INET : AF_INET6, raw, &text, socklen_t(text.count))
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // Flow records are full of these: IPv4 fits a string's own 15 bytes and needs no memory besides.
+        if isV4 {
+            return String(unsafeUninitializedCapacity: 15) { text in
+                var at = 0
+                for shift in stride(from: UInt64(24), through: 0, by: -8) {
+                    let octet = UInt8(truncatingIfNeeded: low >> shift)
+                    for (unit, needed) in [(UInt8(100), octet >= 100), (10, octet >= 10), (1, true)] where needed {
+                        text[at] = UInt8(ascii: "0") + octet / unit % 10
+                        at += 1
+                    }
+                    if shift > 0 {
+                        text[at] = UInt8(ascii: ".")
+                        at += 1
+                    }
+                }
+                return at
+            }
+        }
+        var words = (high.bigEndian, low.bigEndian)
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+            // Never nil: the family and the room are right (inet_ntop(3)).
+            String(cString: inet_ntop(AF_INET6, &words, text.baseAddress!, socklen_t(text.count))!)
+        }
     }
 }
