@@ -87,6 +87,7 @@ final class FlowWatcherQueue: Sendable {
             if isEnded { return nil }
             await wait()
         }
+        end()
         return nil
     }
 
