@@ -70,8 +70,9 @@ let package = Package(
         // Host: the daemon.
         .systemLibrary(name: "COpenSSL", path: "Sources/Host/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "TLSEngine", dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl"), "COpenSSL", "Linux"],
+            name: "TLSEngine", dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl"), "Linux"],
             path: "Sources/Host/TLSEngine"),
+        .target(name: "TLSOpenSSL", dependencies: ["TLSEngine", "COpenSSL", "Linux"], path: "Sources/Host/TLSOpenSSL"),
         .target(name: "Policy", dependencies: ["SallyportProtocol", "PolicyDocuments", "Linux"], path: "Sources/Host/Policy"),
         .target(
             name: "Identity",
@@ -87,7 +88,7 @@ let package = Package(
             name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
         .target(
-            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "FlowLog", "Linux"],
+            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Host/DataPath"),
         .target(
             name: "PluginHost",

@@ -1,1 +1,68 @@
-// DataPath
+// The data path as the daemon sees it: workers that are given units and generations, and give records.
+
+import FlowLog
+import Linux
+import Policy
+import Synchronization
+
+/// The worker threads, and the way to reach them.
+public final class DataPath: Sendable {
+    public let workers: Int
+    private let mailboxes: [Mailbox]
+    private let counters: [WorkerCounters]
+    private let unitNumber = Atomic<UInt32>(0)
+
+    /// Starts the workers.
+    /// - Parameter flows: Takes batches of flow records, on a worker's thread: it must return within microseconds.
+    /// - Throws: `SystemCallError` if a thread, an epoll or an eventfd cannot be had.
+    public init(configuration: DataPathConfiguration, flows: @escaping @Sendable ([FlowRecord]) -> Void) throws(SystemCallError) {
+        workers = max(1, configuration.workers)
+        var system = SystemRandomNumberGenerator()
+        let ticketKey = (0..<48).map { _ in UInt8.random(in: 0...255, using: &system) }
+        var mailboxes: [Mailbox] = []
+        var counters: [WorkerCounters] = []
+        for number in 0..<workers {
+            let mailbox = try Mailbox()
+            let counter = WorkerCounters()
+            mailboxes.append(mailbox)
+            counters.append(counter)
+            // Made here so that a failure is thrown from here; safe, for only its thread uses it afterwards.
+            nonisolated(unsafe) let worker = try Worker(
+                number: number, configuration: configuration, mailbox: mailbox, counters: counter, ticketKey: ticketKey, flows: flows)
+            try startThread(named: "worker-\(number)") { worker.run() }
+        }
+        self.mailboxes = mailboxes
+        self.counters = counters
+    }
+
+    /// Puts a new generation in force, for new flows at once and for live ones as their namespace says.
+    public func publish(_ generation: Generation) { send { _ in .publish(generation) } }
+
+    /// Begins to serve a unit. Each worker takes its own sockets and a copy of the namespace's descriptor, and closes them in the end.
+    /// - Parameters:
+    ///   - sockets: One pair for each worker.
+    ///   - namespaces: One descriptor for each worker, of the namespace to dial in; nil for the daemon's own.
+    public func add(_ unit: UnitKey, sockets: [UnitSockets], namespaces: [Int32]?) {
+        let number = unitNumber.wrappingAdd(1, ordering: .relaxed).newValue
+        send { worker in .add(unit, number: number, sockets[worker], namespace: namespaces?[worker]) }
+    }
+
+    /// Ends a unit's flows and forgets it.
+    public func remove(_ unit: UnitKey) { send { _ in .remove(unit) } }
+
+    /// Accepts nothing more; live flows go on until they end or the drain time is over.
+    public func drain() { send { _ in .drain } }
+
+    /// Ends everything at once.
+    public func stop() { send { _ in .stop } }
+
+    public func count() -> DataPathCounters {
+        var total = DataPathCounters()
+        for worker in counters { total.add(worker) }
+        return total
+    }
+
+    private func send(_ message: (Int) -> WorkerMessage) {
+        for (worker, mailbox) in mailboxes.enumerated() { mailbox.send(message(worker)) }
+    }
+}

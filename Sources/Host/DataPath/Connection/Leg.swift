@@ -1,0 +1,39 @@
+// One of the two sockets of a connection, with what is known of it.
+
+import Linux
+import TLSEngine
+
+/// A socket of a connection: the one that was accepted, or the one that was dialled.
+struct Leg {
+    var fd: Int32 = -1
+    var context: (any TLSContext)?
+    var session: TLSHandle?
+    /// What is received, and sent, is inside the TLS session. Each direction leaves it by itself (inner TLS).
+    var receivesTLS = false
+    var sendsTLS = false
+    /// As far as is known: epoll tells of edges only, epoll(7).
+    var readable = false
+    var writable = false
+    /// epoll has told that nothing comes behind what is in the socket now.
+    var hungUp = false
+    /// The end of what it sends has been read.
+    var ended = false
+    /// The end of what it receives has been written.
+    var shut = false
+    /// Its last plain read was a long one: splice(2) is tried.
+    var sendsBulk = false
+    /// What it would not take yet: as it goes on the wire.
+    var parked = HeldBytes()
+    /// A pipe of the pool with bytes read from this leg and not yet written to the other; nil while not splicing.
+    var pipe: SplicePipe?
+
+    var isOpen: Bool { fd >= 0 }
+}
+
+/// A pipe on loan from the worker's pool.
+struct SplicePipe {
+    let read: Int32
+    let write: Int32
+    /// Bytes inside.
+    var count = 0
+}

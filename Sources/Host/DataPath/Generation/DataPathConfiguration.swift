@@ -1,0 +1,33 @@
+// What does not change while the data path runs.
+
+/// Settings of the data path; BEHAVIOUR's defaults.
+public struct DataPathConfiguration: Sendable {
+    /// Worker threads.
+    public var workers = 1
+    /// New connections past this many are refused.
+    public var maximumConnections = 100_000
+    /// SO_MARK of connections dialled for clients: interception leaves them alone where they leave the PU.
+    public var dialMark: UInt32
+    /// SO_MARK of connections dialled to applications: interception leaves them alone everywhere.
+    public var deliveryMark: UInt32
+    /// Whether TLS sessions between enforcers may be resumed by tickets.
+    public var resumption = true
+    public var timeouts = Timeouts()
+
+    public struct Timeouts: Sendable {
+        public var handshake: Duration = .seconds(10)
+        public var dial: Duration = .seconds(5)
+        public var halfClosed: Duration = .seconds(300)
+        /// How long live flows may go on once a policy with `onPolicyChange: Drain` ends them, or the enforcer drains.
+        public var drain: Duration = .seconds(30)
+        /// A flow that lasts this long leaves a record of its start.
+        public var lasting: Duration = .seconds(10)
+
+        public init() {}
+    }
+
+    public init(dialMark: UInt32, deliveryMark: UInt32) {
+        self.dialMark = dialMark
+        self.deliveryMark = deliveryMark
+    }
+}

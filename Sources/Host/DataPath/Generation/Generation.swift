@@ -1,0 +1,34 @@
+// What comes down from the control plane: one immutable object, replaced as a whole.
+
+import Identity
+import Policy
+
+/// Policy, trust and certificates as they hold together. Workers take a new one between two events.
+public final class Generation: Sendable {
+    public let snapshot: PolicySnapshot
+    public let trust: TrustPool
+    public let credentials: [UnitKey: UnitCredentials]
+
+    public init(snapshot: PolicySnapshot, trust: TrustPool, credentials: [UnitKey: UnitCredentials]) {
+        self.snapshot = snapshot
+        self.trust = trust
+        self.credentials = credentials
+    }
+}
+
+/// The sockets of one PU for one worker, made inside its network namespace.
+public struct UnitSockets: Sendable {
+    /// Accepts what the PU dials; redirected there by interception.
+    public let outgoing: Int32
+    public let outgoingPort: UInt16
+    /// Accepts what arrives for the PU.
+    public let incoming: Int32
+    public let incomingPort: UInt16
+
+    public init(outgoing: Int32, outgoingPort: UInt16, incoming: Int32, incomingPort: UInt16) {
+        self.outgoing = outgoing
+        self.outgoingPort = outgoingPort
+        self.incoming = incoming
+        self.incomingPort = incomingPort
+    }
+}

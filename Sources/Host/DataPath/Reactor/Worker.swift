@@ -1,0 +1,222 @@
+// One thread, one epoll loop, all the connections it accepted. Nothing here waits for anything but
+// epoll_wait(2): what takes long happens in the control plane, ahead of time.
+
+import FlowLog
+import Identity
+import Linux
+import Policy
+import Synchronization
+import TLSEngine
+
+/// A worker of the data path. All of it belongs to its thread but the mailbox and the counters.
+final class Worker {
+    let number: Int
+    let configuration: DataPathConfiguration
+    let mailbox: Mailbox
+    let counters: WorkerCounters
+    let epoll: Int32
+    /// Where flow records go, in batches.
+    let flows: @Sendable ([FlowRecord]) -> Void
+    /// Protects tickets; the same for all workers, so that any of them resumes.
+    let ticketKey: [UInt8]
+
+    var generation: Generation?
+    var units: [Int32: UnitState] = [:]
+    var unitNumbers: [UnitKey: Int32] = [:]
+    var slab = Slab()
+    var timeouts: Timeouts
+    var pipes = PipePool()
+    var records: [FlowRecord] = []
+    /// Connections that used up their turn with work left.
+    var runQueue: [Int32] = []
+    var verifier: PeerVerifier?
+    /// Peers seen under this snapshot, by the identity object the verifier keeps.
+    var knownPeers: [ObjectIdentifier: KnownPeer] = [:]
+    var knownNetworks: [String: KnownPeer] = [:]
+    var flowRules: [ObjectIdentifier: FlowRule] = [:]
+    /// For services whose applications speak only TLS.
+    var targetContexts: [ObjectIdentifier: any TLSContext] = [:]
+    var verified: PeerIdentity?
+    var verificationError: IdentityError?
+    var now = clinux_monotonic()
+    var random: RandomIDs
+    /// The namespace this thread is in; nil for the daemon's own.
+    var currentNamespace: Int32?
+    let homeNamespace: Int32
+    /// Closed to make room for one more accept(2) when descriptors have run out.
+    var spareDescriptor: Int32
+    var isDraining = false
+    var isStopped = false
+
+    let wire = TLSWire.make()
+    /// Plaintext on its way from one leg to the other.
+    let plain = UnsafeMutablePointer<UInt8>.allocate(capacity: TLSWire.plaintextSize)
+
+    /// Events taken by one epoll_wait(2).
+    private static let batch = 256
+    /// Records are handed over at least this often, ns.
+    private static let recordInterval: UInt64 = 100_000_000
+    private static let recordBatch = 256
+    private var recordsDue: UInt64 = 0
+
+    init(
+        number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: WorkerCounters, ticketKey: [UInt8],
+        flows: @escaping @Sendable ([FlowRecord]) -> Void
+    ) throws(SystemCallError) {
+        self.number = number
+        self.configuration = configuration
+        self.mailbox = mailbox
+        self.counters = counters
+        self.ticketKey = ticketKey
+        self.flows = flows
+        random = RandomIDs()
+        timeouts = Timeouts(durations: Worker.durations(configuration.timeouts))
+        epoll = try syscall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC.rawValue)) }
+        homeNamespace = try syscall("open", "/proc/self/ns/net") { clinux_open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0) }
+        spareDescriptor = clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0)
+        try syscall("epoll_ctl") {
+            clinux_epoll_ctl(epoll, EPOLL_CTL_ADD, mailbox.event, EPOLLIN.rawValue, EventToken.mailbox.raw)
+        }
+        wire.pointee.verifyPeer = { [unowned self] chain in self.verify(chain) }
+    }
+
+    deinit {
+        close(epoll)
+        close(homeNamespace)
+        if spareDescriptor >= 0 { close(spareDescriptor) }
+        plain.deallocate()
+    }
+
+    private static func durations(_ timeouts: DataPathConfiguration.Timeouts) -> [UInt64] {
+        TimeoutClass.allCases.map { kind in
+            switch kind {
+            case .none: 0
+            // An enforcer's ClientHello comes right behind its SYN; who says nothing for this long speaks
+            // a protocol in which the server begins, and must not be kept waiting.
+            case .sniff: 50_000_000
+            case .dial: nanoseconds(timeouts.dial)
+            case .handshake: nanoseconds(timeouts.handshake)
+            // A client that began what looks like a ClientHello has this long to finish it before its bytes go on as they are.
+            case .firstBytes: 1_000_000_000
+            case .lasting: nanoseconds(timeouts.lasting)
+            case .halfClosed: nanoseconds(timeouts.halfClosed)
+            // A refused peer's enforcer reads the answer at once; whoever does not is reset.
+            case .linger: 1_000_000_000
+            case .drain: nanoseconds(timeouts.drain)
+            }
+        }
+    }
+
+    /// Runs until stopped, or drained.
+    func run() {
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Worker.batch)
+        defer { events.deallocate() }
+        while !isStopped && !(isDraining && slab.live == 0) {
+            let count = epoll_wait(epoll, events, Int32(Worker.batch), waitMilliseconds())
+            now = clinux_monotonic()
+            for index in 0..<max(0, Int(count)) { handle(events + index) }
+            runQueued()
+            while let (slot, kind) = timeouts.expired(now: now, in: slab) { timedOut(slot, kind) }
+            if records.count >= Worker.recordBatch || (!records.isEmpty && now >= recordsDue) { handOver() }
+        }
+        for index in 0..<slab.capacity where slab[index].pointee.isLive { end(slab[index], .shutdown, reset: true) }
+        handOver()
+    }
+
+    private func waitMilliseconds() -> Int32 {
+        if !runQueue.isEmpty { return 0 }
+        var until = timeouts.earliest(in: slab)
+        if !records.isEmpty { until = min(until ?? .max, recordsDue) }
+        guard let until else { return -1 }
+        // Rounded up: waking early would spin until the deadline.
+        return until <= now ? 0 : Int32(truncatingIfNeeded: min((until - now + 999_999) / 1_000_000, 60_000))
+    }
+
+    @inline(__always)
+    private func handle(_ event: UnsafeMutablePointer<epoll_event>) {
+        switch EventToken(clinux_epoll_data(event)) {
+        case .mailbox: for message in mailbox.take() { receive(message) }
+        case .listener(let unit, let outgoing):
+            if let state = units[unit] { accept(for: state, outgoing: outgoing) }
+        case .leg(let index, let incarnation, let far):
+            let slot = slab[index]
+            guard slot.pointee.isLive, EventToken.matches(incarnation, slot.pointee.incarnation) else { return }
+            let leg = far ? slot.far : slot.near
+            let bits = event.pointee.events
+            if bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { leg.pointee.readable = true }
+            if bits & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { leg.pointee.hungUp = true }
+            if bits & (EPOLLOUT.rawValue | EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { leg.pointee.writable = true }
+            advance(slot)
+        }
+    }
+
+    private func runQueued() {
+        if runQueue.isEmpty { return }
+        let queue = runQueue
+        runQueue.removeAll(keepingCapacity: true)
+        for index in queue {
+            let slot = slab[index]
+            guard slot.pointee.isLive, slot.pointee.isQueuedToRun else { continue }
+            slot.pointee.isQueuedToRun = false
+            advance(slot)
+        }
+    }
+
+    /// Comes back to a connection after the others have had their turn.
+    func queueToRun(_ slot: ConnectionPointer) {
+        if slot.pointee.isQueuedToRun { return }
+        slot.pointee.isQueuedToRun = true
+        runQueue.append(slot.pointee.index)
+    }
+
+    /// Does what a connection's stage can do with what its legs are ready for.
+    func advance(_ slot: ConnectionPointer) {
+        wire.pointee.clear()
+        switch slot.pointee.stage {
+        case .sniffing: sniff(slot)
+        case .dialling: dialled(slot)
+        case .handshaking: handshake(slot)
+        case .awaitingPreface: readPreface(slot)
+        case .awaitingHello: awaitHello(slot)
+        case .diallingTarget: targetDialled(slot)
+        case .targetHandshaking: targetHandshake(slot)
+        case .relaying: relay(slot)
+        case .lingering: linger(slot)
+        }
+    }
+
+    func timedOut(_ slot: ConnectionPointer, _ kind: TimeoutClass) {
+        switch kind {
+        case .none: break
+        case .sniff: nothingHeard(slot)
+        case .dial: refuse(slot, .dialTimeout, detail: "\(slot.pointee.target) did not answer")
+        case .handshake: refuse(slot, slot.pointee.stage == .awaitingPreface ? .prefaceTimeout : .handshakeTimeout)
+        case .firstBytes: firstBytesOverdue(slot)
+        case .lasting: recordStart(slot)
+        case .halfClosed: end(slot, .halfCloseTimeout, reset: true)
+        case .linger: close(slot, reset: true)
+        case .drain: end(slot, isDraining ? .drained : .policyChanged, reset: true)
+        }
+    }
+
+    // MARK: - Flow records
+
+    func emit(_ record: FlowRecord) {
+        if records.isEmpty { recordsDue = now &+ Worker.recordInterval }
+        records.append(record)
+    }
+
+    private func handOver() {
+        if records.isEmpty { return }
+        let batch = records
+        records = []
+        records.reserveCapacity(Worker.recordBatch)
+        flows(batch)
+    }
+}
+
+/// A duration in whole nanoseconds; negative counts as none.
+func nanoseconds(_ duration: Duration) -> UInt64 {
+    let (seconds, attoseconds) = duration.components
+    return UInt64(max(0, seconds)) &* 1_000_000_000 &+ UInt64(max(0, attoseconds) / 1_000_000_000)
+}

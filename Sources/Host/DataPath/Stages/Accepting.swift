@@ -1,0 +1,101 @@
+// A connection begins: accepted from the PU or for it. Direction is the listener's, never an address's.
+
+import FlowLog
+import Linux
+import Policy
+import TLSEngine
+
+extension Worker {
+    /// Most connections taken from one listener in a turn.
+    private static let acceptBatch = 64
+
+    func accept(for unit: UnitState, outgoing: Bool) {
+        for _ in 0..<Worker.acceptBatch {
+            var raw = sockaddr_in6()
+            var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+            let listener = outgoing ? unit.sockets.outgoing : unit.sockets.incoming
+            let fd = clinux_accept4(listener, &raw, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+            if fd < 0 {
+                switch clinux_errno() {
+                case EAGAIN: return
+                // The client has gone already, or its packet was bad; accept(2) says to go on.
+                case EINTR, ECONNABORTED, EPROTO: continue
+                default:
+                    if !shedOne(listener, unit, outgoing: outgoing) { return }
+                    continue
+                }
+            }
+            begin(fd, peer: SocketAddress(raw), unit, outgoing: outgoing)
+        }
+    }
+
+    /// Out of descriptors: gives up the spare one to take a connection and refuse it, so that its client
+    /// is told at once and the loop does not spin on a listener that stays readable.
+    private func shedOne(_ listener: Int32, _ unit: UnitState, outgoing: Bool) -> Bool {
+        counters.acceptFailures.wrappingAdd(1, ordering: .relaxed)
+        if spareDescriptor < 0 { return false }
+        Linux.close(spareDescriptor)
+        var raw = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let fd = clinux_accept4(listener, &raw, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+        if fd >= 0 { begin(fd, peer: SocketAddress(raw), unit, outgoing: outgoing, refusing: .outOfResources) }
+        spareDescriptor = clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0)
+        return fd >= 0
+    }
+
+    private func begin(_ fd: Int32, peer: SocketAddress, _ unit: UnitState, outgoing: Bool, refusing reason: FlowReason? = nil) {
+        counters.accepted.wrappingAdd(1, ordering: .relaxed)
+        let slot = slab.take()
+        counters.live.store(slab.live, ordering: .relaxed)
+        unit.liveFlows += 1
+        slot.pointee.side = outgoing ? .client : .server
+        slot.pointee.stage = outgoing ? .dialling : .sniffing
+        slot.pointee.unit = unit
+        slot.pointee.near.fd = fd
+        slot.pointee.tcpPeer = peer
+        slot.pointee.source = peer
+        slot.pointee.startMonotonic = now
+        slot.pointee.startRealtime = clinux_realtime()
+        slot.pointee.traceHigh = random.next()
+        slot.pointee.traceLow = random.next()
+
+        guard let original = originalDestination(fd, peer) else { return refuse(slot, .loop, detail: "no original destination") }
+        slot.pointee.dialled = original
+        slot.pointee.target = original
+        let listenerPort = outgoing ? unit.sockets.outgoingPort : unit.sockets.incomingPort
+        // Nobody's service is on this port but by chance; then the address tells.
+        if original.port == listenerPort && localAddress(fd) == original { return refuse(slot, .loop, detail: "the enforcer's own listener was dialled") }
+        if let reason { return refuse(slot, reason, detail: "no file descriptors left; raise LimitNOFILE") }
+        if slab.live > configuration.maximumConnections {
+            return refuse(slot, .tooManyConnections, detail: "limits.maxConnections is \(configuration.maximumConnections)")
+        }
+        outgoing ? openOutgoing(slot) : openIncoming(slot)
+    }
+
+    /// Where the client meant to go before interception turned it here.
+    private func originalDestination(_ fd: Int32, _ peer: SocketAddress) -> SocketAddress? {
+        var raw = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let level = peer.address.isV4 ? Int32(IPPROTO_IP) : Int32(IPPROTO_IPV6)
+        if getsockopt(fd, level, Int32(CLINUX_SO_ORIGINAL_DST), &raw, &length) != 0 { return nil }
+        return SocketAddress(raw)
+    }
+
+    private func localAddress(_ fd: Int32) -> SocketAddress? {
+        var raw = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        let result = withUnsafeMutablePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &length) }
+        }
+        return result == 0 ? SocketAddress(raw) : nil
+    }
+
+    /// Registers a leg for every edge. EPOLLOUT too, from the start: on sockets an edge of it comes only
+    /// after a write was refused, so it costs nothing, and saves an epoll_ctl(2) later.
+    func watch(_ slot: ConnectionPointer, far: Bool) -> Bool {
+        let events = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+        let token = EventToken.leg(index: slot.pointee.index, incarnation: slot.pointee.incarnation, far: far)
+        let leg = far ? slot.far : slot.near
+        return clinux_epoll_ctl(epoll, EPOLL_CTL_ADD, leg.pointee.fd, events, token.raw) == 0
+    }
+}

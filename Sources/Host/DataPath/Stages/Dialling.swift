@@ -1,0 +1,115 @@
+// A connection goes on: to the frontend that the client dialled, or to the application.
+
+import FlowLog
+import Linux
+import Policy
+import TLSEngine
+
+extension Worker {
+    /// Client side, first step: find the service, decide what can be decided, and dial.
+    func openOutgoing(_ slot: ConnectionPointer) {
+        guard let unit = slot.pointee.unit, let policy = unit.policy, unit.client != nil else {
+            return refuse(slot, .notReady, detail: "no policy or no certificate for this unit yet; see sallyport status")
+        }
+        guard let found = policy.service(dialled: slot.pointee.dialled) else { return refuse(slot, .noSuchService) }
+        slot.pointee.service = found.service
+        let decision = policy.decide(dialling: found.service)
+        slot.pointee.decision = decision
+        if !decision.allowed { return refuse(slot, decision) }
+        dial(slot, mark: configuration.dialMark, stage: .dialling)
+    }
+
+    /// Server side, last step before the application hears of it.
+    func openTarget(_ slot: ConnectionPointer) {
+        dial(slot, mark: configuration.deliveryMark, stage: .diallingTarget)
+    }
+
+    private func dial(_ slot: ConnectionPointer, mark: UInt32, stage: Stage) {
+        let target = slot.pointee.target
+        slot.pointee.stage = stage
+        guard let unit = slot.pointee.unit, enterNamespace(of: unit) else {
+            return refuse(slot, .dialFailed, detail: "the unit's network namespace cannot be entered")
+        }
+        let family = target.address.isV4 ? AF_INET : AF_INET6
+        let fd = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        if fd < 0 {
+            let code = clinux_errno()
+            return refuse(slot, code == EMFILE || code == ENFILE ? .outOfResources : .dialFailed, detail: words(code))
+        }
+        slot.pointee.far.fd = fd
+        var mark = mark
+        var yes: Int32 = 1
+        // Without the mark the connection would be intercepted again: a loop. So it is not made without.
+        if setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, 4) != 0 {
+            return refuse(slot, .dialFailed, detail: "the socket cannot be marked: \(words(clinux_errno())); CAP_NET_ADMIN is needed")
+        }
+        setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, 4)
+        var (raw, length) = target.raw
+        let result = withUnsafePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
+        }
+        if result != 0 && clinux_errno() != EINPROGRESS { return refuse(slot, .dialFailed, detail: words(clinux_errno())) }
+        if !watch(slot, far: true) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
+        timeouts.start(.dial, slot, now: now, in: slab)
+    }
+
+    /// Whether the far leg has come to be connected; refuses the connection if it failed.
+    private func isConnected(_ slot: ConnectionPointer) -> Bool {
+        if slot.far.pointee.writable == false && slot.far.pointee.readable == false { return false }
+        var code: Int32 = 0
+        var length = socklen_t(4)
+        getsockopt(slot.far.pointee.fd, SOL_SOCKET, SO_ERROR, &code, &length)
+        if code != 0 {
+            refuse(slot, .dialFailed, detail: words(code))
+            return false
+        }
+        return slot.far.pointee.writable
+    }
+
+    /// Client side: the frontend has taken the connection.
+    func dialled(_ slot: ConnectionPointer) {
+        guard isConnected(slot), let context = slot.pointee.unit?.client else { return }
+        slot.pointee.stage = .handshaking
+        timeouts.start(.handshake, slot, now: now, in: slab)
+        let ticket = slot.pointee.unit?.tickets[slot.pointee.target]
+        openSession(slot, slot.far, context, binding: [], ticket: ticket)
+        handshake(slot)
+    }
+
+    /// Server side: the application has taken the connection.
+    func targetDialled(_ slot: ConnectionPointer) {
+        // The enforcer may have more to say, or reset, meanwhile; it is read once relaying begins.
+        guard isConnected(slot) else { return }
+        if slot.pointee.service?.tlsOnly == true && slot.pointee.mode != .innerTLS && slot.pointee.mode != .external {
+            return openTargetTLS(slot)
+        }
+        beginRelay(slot)
+    }
+
+    func openSession(
+        _ slot: ConnectionPointer, _ leg: UnsafeMutablePointer<Leg>, _ context: any TLSContext, binding: [UInt8], ticket: TLSTicket?
+    ) {
+        leg.pointee.context = context
+        leg.pointee.session = context.open(on: wire, binding: binding, ticket: ticket)
+        leg.pointee.receivesTLS = true
+        leg.pointee.sendsTLS = true
+    }
+
+    // MARK: - Namespaces
+
+    /// Moves this thread into a unit's namespace, where a socket belongs that is made now. Only socket(2)
+    /// looks at it, so the thread stays there until another unit's socket is made.
+    private func enterNamespace(of unit: UnitState) -> Bool {
+        if currentNamespace == unit.namespace { return true }
+        if clinux_setns(unit.namespace ?? homeNamespace, CLINUX_CLONE_NEWNET) != 0 { return false }
+        currentNamespace = unit.namespace
+        return true
+    }
+
+    func leaveNamespace() {
+        if currentNamespace != nil && clinux_setns(homeNamespace, CLINUX_CLONE_NEWNET) == 0 { currentNamespace = nil }
+    }
+
+    func words(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

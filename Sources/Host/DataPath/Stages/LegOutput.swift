@@ -1,0 +1,86 @@
+// Writing a leg. What a socket does not take is parked with the connection, and its other leg is not
+// read until that has gone: a slow reader costs one read's worth of memory and no more.
+
+import Linux
+import TLSEngine
+
+extension Worker {
+    /// Sends what the TLS library put on the wire.
+    /// - Returns: false if the connection is gone.
+    func sendWire(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+        let count = wire.pointee.outputCount
+        if count == 0 { return true }
+        wire.pointee.outputCount = 0
+        return sendBytes(leg, wire.pointee.output, count)
+    }
+
+    /// Writes bytes of the application, inside the leg's session if it has one.
+    /// - Returns: false if the connection is gone.
+    func write(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        if count == 0 { return true }
+        if !leg.pointee.sendsTLS { return sendBytes(leg, bytes, count) }
+        guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
+        guard case .done = context.write(session, wire, from: bytes, count: count) else { return false }
+        return sendWire(leg)
+    }
+
+    private func sendBytes(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        if !leg.pointee.parked.isEmpty {
+            leg.pointee.parked.append(bytes, count)
+            return true
+        }
+        var sent = send(leg.pointee.fd, bytes, count, Int32(MSG_NOSIGNAL.rawValue))
+        if sent == count { return true }
+        if sent < 0 {
+            let code = clinux_errno()
+            if code != EAGAIN && code != EINTR { return false }
+            sent = 0
+        }
+        leg.pointee.writable = false
+        leg.pointee.parked.append(bytes + sent, count - sent)
+        return true
+    }
+
+    enum Flushed { case all, some, gone }
+
+    /// Sends what is parked.
+    func flush(_ leg: UnsafeMutablePointer<Leg>) -> Flushed {
+        while !leg.pointee.parked.isEmpty {
+            if !leg.pointee.writable { return .some }
+            let held = leg.pointee.parked.bytes
+            let sent = send(leg.pointee.fd, held.baseAddress, held.count, Int32(MSG_NOSIGNAL.rawValue))
+            if sent < 0 {
+                let code = clinux_errno()
+                if code == EINTR { continue }
+                if code != EAGAIN { return .gone }
+                leg.pointee.writable = false
+                return .some
+            }
+            leg.pointee.parked.removeFirst(sent)
+            // A short send has filled the socket; epoll tells when there is room again.
+            if !leg.pointee.parked.isEmpty { leg.pointee.writable = false }
+        }
+        return .all
+    }
+
+    /// Tells a leg that nothing more comes: close_notify inside a session, then the end of the TCP stream.
+    /// - Returns: false if the connection is gone.
+    func shut(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+        if !leg.pointee.parked.isEmpty { return true }
+        if leg.pointee.sendsTLS {
+            if !closeSession(leg) { return false }
+            if !leg.pointee.parked.isEmpty { return true }
+        }
+        shutdown(leg.pointee.fd, Int32(SHUT_WR))
+        leg.pointee.shut = true
+        return true
+    }
+
+    /// Closes this side of a leg's session; what is sent after is raw.
+    func closeSession(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+        guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
+        context.closeNotify(session, wire)
+        leg.pointee.sendsTLS = false
+        return sendWire(leg)
+    }
+}
