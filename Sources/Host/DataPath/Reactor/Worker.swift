@@ -71,7 +71,7 @@ final class Worker {
         self.flows = flows
         random = RandomIDs()
         timeouts = Timeouts(durations: Worker.durations(configuration.timeouts))
-        epoll = try syscall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC.rawValue)) }
+        epoll = try syscall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
         homeNamespace = try syscall("open", "/proc/self/ns/net") { clinux_open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0) }
         spareDescriptor = clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0)
         try syscall("epoll_ctl") {
@@ -137,7 +137,7 @@ final class Worker {
         switch EventToken(clinux_epoll_data(event)) {
         case .mailbox: for message in mailbox.take() { receive(message) }
         case .listener(let unit, let outgoing):
-            if let state = units[unit] { accept(for: state, outgoing: outgoing) }
+            if let state = units[unit] { acceptAll(for: state, outgoing: outgoing) }
         case .leg(let index, let incarnation, let far):
             let slot = slab[index]
             guard slot.pointee.isLive, EventToken.matches(incarnation, slot.pointee.incarnation) else { return }
@@ -194,7 +194,7 @@ final class Worker {
         case .firstBytes: firstBytesOverdue(slot)
         case .lasting: recordStart(slot)
         case .halfClosed: end(slot, .halfCloseTimeout, reset: true)
-        case .linger: close(slot, reset: true)
+        case .linger: discard(slot, reset: true)
         case .drain: end(slot, isDraining ? .drained : .policyChanged, reset: true)
         }
     }

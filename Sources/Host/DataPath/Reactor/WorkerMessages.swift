@@ -77,14 +77,14 @@ extension Worker {
         units[slot] = nil
         if let namespace = unit.namespace {
             if currentNamespace == namespace { leaveNamespace() }
-            Linux.close(namespace)
+            close(namespace)
         }
     }
 
     private func stopAccepting(_ unit: UnitState) {
         for socket in [unit.sockets.outgoing, unit.sockets.incoming] {
             _ = clinux_epoll_ctl(epoll, EPOLL_CTL_DEL, socket, 0, 0)
-            Linux.close(socket)
+            close(socket)
         }
     }
 
@@ -104,10 +104,10 @@ extension Worker {
                 || slot.pointee.stage == .targetHandshaking, let unit = slot.pointee.unit
             else { continue }
             guard let verdict = judgement(of: slot), verdict.allowed else {
-                switch unit.policy?.onPolicyChange ?? .reset {
+                switch unit.policy?.onPolicyChange {
                 case .keep: break
                 case .drain: if slot.pointee.queue != .drain { timeouts.start(.drain, slot, now: now, in: slab) }
-                case .reset: end(slot, .policyChanged, reset: true)
+                default: end(slot, .policyChanged, reset: true)
                 }
                 continue
             }
@@ -119,7 +119,7 @@ extension Worker {
 
     /// What today's policy says of a flow with a known peer; nil if it does not even see it.
     private func judgement(of slot: ConnectionPointer) -> Decision? {
-        guard let policy = slot.pointee.unit?.policy, let generation else { return nil }
+        guard let policy = slot.pointee.unit?.policy else { return nil }
         let peer: KnownPeer
         if slot.pointee.mode == .external {
             peer = knownNetwork(slot.pointee.source.address, for: policy)
@@ -134,7 +134,6 @@ extension Worker {
             slot.pointee.service = service
             return policy.decide(.outgoing, peer: peer.tags, ports: FlowPorts(target: service.targetPort, dialled: slot.pointee.dialled.port))
         }
-        _ = generation
         let ports = FlowPorts(target: slot.pointee.target.port, dialled: slot.pointee.dialled.port)
         return policy.decide(.incoming, peer: peer.tags, ports: ports)
     }
@@ -144,7 +143,7 @@ extension Worker {
     func known(_ identity: PeerIdentity) -> KnownPeer {
         if let known = knownPeers[ObjectIdentifier(identity)] { return known }
         let peer = KnownPeer(
-            identity: identity, tags: generation?.snapshot.intern(identity.tags) ?? PeerTags(),
+            identity: identity, tags: generation?.snapshot.intern(identity.tags) ?? .unknown,
             party: FlowParty(kind: .processingUnit, namespace: identity.namespace, name: identity.name, tags: identity.tags))
         // As many as there are peers; a generation's own, so they cannot pile up past a change of policy.
         if knownPeers.count >= 4096 { knownPeers.removeAll(keepingCapacity: true) }
@@ -155,7 +154,7 @@ extension Worker {
     /// A peer that is no enforcer: the most specific external network that has its address, or nobody.
     func knownNetwork(_ address: IPAddress, for unit: UnitPolicy) -> KnownPeer {
         guard let match = generation?.snapshot.external(address, for: unit) else {
-            return KnownPeer(identity: nil, tags: PeerTags(), party: .unknown)
+            return KnownPeer(identity: nil, tags: .unknown, party: .unknown)
         }
         let path = "\(match.namespace)/\(match.name)"
         if let known = knownNetworks[path] { return known }

@@ -9,7 +9,7 @@ extension Worker {
     /// Most connections taken from one listener in a turn.
     private static let acceptBatch = 64
 
-    func accept(for unit: UnitState, outgoing: Bool) {
+    func acceptAll(for unit: UnitState, outgoing: Bool) {
         for _ in 0..<Worker.acceptBatch {
             var raw = sockaddr_in6()
             var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
@@ -34,7 +34,7 @@ extension Worker {
     private func shedOne(_ listener: Int32, _ unit: UnitState, outgoing: Bool) -> Bool {
         counters.acceptFailures.wrappingAdd(1, ordering: .relaxed)
         if spareDescriptor < 0 { return false }
-        Linux.close(spareDescriptor)
+        close(spareDescriptor)
         var raw = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let fd = clinux_accept4(listener, &raw, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))

@@ -102,13 +102,13 @@ extension Worker {
     /// looks at it, so the thread stays there until another unit's socket is made.
     private func enterNamespace(of unit: UnitState) -> Bool {
         if currentNamespace == unit.namespace { return true }
-        if clinux_setns(unit.namespace ?? homeNamespace, CLINUX_CLONE_NEWNET) != 0 { return false }
+        if clinux_setns(unit.namespace ?? homeNamespace, Int32(CLINUX_CLONE_NEWNET)) != 0 { return false }
         currentNamespace = unit.namespace
         return true
     }
 
     func leaveNamespace() {
-        if currentNamespace != nil && clinux_setns(homeNamespace, CLINUX_CLONE_NEWNET) == 0 { currentNamespace = nil }
+        if currentNamespace != nil && clinux_setns(homeNamespace, Int32(CLINUX_CLONE_NEWNET)) == 0 { currentNamespace = nil }
     }
 
     func words(_ code: Int32) -> String { String(cString: strerror(code)) }

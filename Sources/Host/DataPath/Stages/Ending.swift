@@ -19,10 +19,10 @@ extension Worker {
         switch slot.pointee.side {
         case .server:
             if tellClient(slot, reason) { return }
-            close(slot, reset: slot.near.pointee.session == nil)
+            discard(slot, reset: slot.near.pointee.session == nil)
         default:
             tellServer(slot)
-            close(slot, reset: true)
+            discard(slot, reset: true)
         }
     }
 
@@ -55,17 +55,17 @@ extension Worker {
 
     /// Reads and drops what still comes after a refusal, until the end.
     func linger(_ slot: ConnectionPointer) {
-        if case .gone = flush(slot.near) { return close(slot, reset: true) }
-        if !slot.near.pointee.shut && !shut(slot.near) { return close(slot, reset: true) }
+        if case .gone = flush(slot.near) { return discard(slot, reset: true) }
+        if !slot.near.pointee.shut && !shut(slot.near) { return discard(slot, reset: true) }
         for _ in 0..<16 {
             switch receiveWire(slot.near) {
             case .bytes: continue
             case .nothing: return
-            case .end, .failed: return close(slot, reset: false)
+            case .end, .failed: return discard(slot, reset: false)
             }
         }
         // Whoever sends this much after a refusal does not listen.
-        close(slot, reset: true)
+        discard(slot, reset: true)
     }
 
     /// Ends a flow that was allowed, and records it.
@@ -76,11 +76,11 @@ extension Worker {
             counters.refused.wrappingAdd(1, ordering: .relaxed)
             record(slot, .refused, reason, detail)
         }
-        close(slot, reset: reset)
+        discard(slot, reset: reset)
     }
 
     /// Closes both legs and gives the slot back.
-    func close(_ slot: ConnectionPointer, reset: Bool) {
+    func discard(_ slot: ConnectionPointer, reset: Bool) {
         timeouts.stop(slot, in: slab)
         release(slot.near, reset: reset)
         release(slot.far, reset: reset)
@@ -104,7 +104,7 @@ extension Worker {
             var option = Glibc.linger(l_onoff: 1, l_linger: 0)
             setsockopt(leg.pointee.fd, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<Glibc.linger>.size))
         }
-        Linux.close(leg.pointee.fd)
+        close(leg.pointee.fd)
         leg.pointee.fd = -1
     }
 

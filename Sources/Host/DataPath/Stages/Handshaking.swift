@@ -77,3 +77,15 @@ extension Worker {
         }
     }
 }
+
+extension IdentityError {
+    /// The alert that tells the peer (RFC 8446, 6.2).
+    var alert: UInt8 {
+        switch self {
+        case .expired, .notYetValid: 45  // certificate_expired
+        case .untrusted: 48  // unknown_ca
+        case .identity: 42  // bad_certificate
+        case .missing: 116  // certificate_required
+        }
+    }
+}

@@ -42,7 +42,7 @@ extension Worker {
     }
 
     /// Reads once what a leg has, at most about `limit` bytes.
-    func read(_ slot: ConnectionPointer, _ leg: UnsafeMutablePointer<Leg>, limit: Int) -> LegInput {
+    func readLeg(_ slot: ConnectionPointer, _ leg: UnsafeMutablePointer<Leg>, limit: Int) -> LegInput {
         leg.pointee.receivesTLS ? readSession(slot, leg, limit: limit) : readPlain(leg, at: 0, limit: limit)
     }
 

@@ -16,7 +16,7 @@ extension Worker {
 
     /// Writes bytes of the application, inside the leg's session if it has one.
     /// - Returns: false if the connection is gone.
-    func write(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func writeLeg(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
         if count == 0 { return true }
         if !leg.pointee.sendsTLS { return sendBytes(leg, bytes, count) }
         guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
@@ -29,7 +29,7 @@ extension Worker {
             leg.pointee.parked.append(bytes, count)
             return true
         }
-        var sent = send(leg.pointee.fd, bytes, count, Int32(MSG_NOSIGNAL.rawValue))
+        var sent = send(leg.pointee.fd, bytes, count, Int32(MSG_NOSIGNAL))
         if sent == count { return true }
         if sent < 0 {
             let code = clinux_errno()
@@ -48,7 +48,7 @@ extension Worker {
         while !leg.pointee.parked.isEmpty {
             if !leg.pointee.writable { return .some }
             let held = leg.pointee.parked.bytes
-            let sent = send(leg.pointee.fd, held.baseAddress, held.count, Int32(MSG_NOSIGNAL.rawValue))
+            let sent = send(leg.pointee.fd, held.baseAddress, held.count, Int32(MSG_NOSIGNAL))
             if sent < 0 {
                 let code = clinux_errno()
                 if code == EINTR { continue }

@@ -40,7 +40,7 @@ extension Worker {
 
     /// What the client has said meanwhile: 0 if nothing yet, nil if the flow is over.
     private func readPlainStart(_ slot: ConnectionPointer) -> Int? {
-        switch read(slot, slot.near, limit: slot.pointee.readLimit) {
+        switch readLeg(slot, slot.near, limit: slot.pointee.readLimit) {
         case .bytes(let count): return count
         case .nothing, .ended: return 0
         case .truncated, .failed:
@@ -63,7 +63,7 @@ extension Worker {
             if case .done = context.write(session, wire, from: bytes, count: first.count) {} else { isWritten = false }
         }
         isWritten = isWritten && (mode == .innerTLS ? closeSession(slot.far) : sendWire(slot.far))
-        if isWritten, let bytes = rest.baseAddress, !rest.isEmpty { isWritten = write(slot.far, bytes, rest.count) }
+        if isWritten, let bytes = rest.baseAddress, !rest.isEmpty { isWritten = writeLeg(slot.far, bytes, rest.count) }
         slot.pointee.sent += UInt64(first.count + rest.count)
         if !isWritten { return end(slot, .resetByDestination, reset: true) }
         beginRelay(slot)
@@ -120,7 +120,7 @@ extension Worker {
         {
             isWritten = mode == .innerTLS ? closeSession(slot.far) : sendWire(slot.far)
         }
-        if isWritten && held.count > first { isWritten = write(slot.far, base + first, held.count - first) }
+        if isWritten && held.count > first { isWritten = writeLeg(slot.far, base + first, held.count - first) }
         slot.pointee.sent += UInt64(held.count)
         slot.pointee.partial.free()
         if !isWritten { end(slot, .resetByDestination, reset: true) }

@@ -73,7 +73,7 @@ extension Worker {
     /// - Returns: false if the flow has ended.
     private func takeRestOfFlight(_ slot: ConnectionPointer) -> Bool {
         if wire.pointee.inputStart == wire.pointee.inputEnd { return true }
-        switch read(slot, slot.near, limit: 64 * 1024) {
+        switch readLeg(slot, slot.near, limit: 64 * 1024) {
         case .bytes(let count): slot.pointee.partial.append(plain, count)
         case .nothing, .ended: break
         case .truncated, .failed:
@@ -113,7 +113,7 @@ extension Worker {
 
     func awaitHello(_ slot: ConnectionPointer) {
         while slot.pointee.isLive {
-            switch read(slot, slot.near, limit: 64 * 1024) {
+            switch readLeg(slot, slot.near, limit: 64 * 1024) {
             case .nothing: return
             case .ended, .truncated: return refuse(slot, .notAClientHello, detail: "the session ended inside the ClientHello")
             case .failed(let what): return refuse(slot, .notAClientHello, detail: what)

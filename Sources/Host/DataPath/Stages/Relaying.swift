@@ -32,7 +32,7 @@ extension Worker {
     private func deliverEarly(_ slot: ConnectionPointer) -> Bool {
         let held = slot.pointee.partial.bytes
         slot.pointee.sent += UInt64(held.count)
-        let isWritten = held.baseAddress.map { write(slot.far, $0, held.count) } ?? true
+        let isWritten = held.baseAddress.map { writeLeg(slot.far, $0, held.count) } ?? true
         slot.pointee.partial.free()
         if !isWritten { end(slot, .resetByDestination, reset: true) }
         return isWritten
@@ -59,7 +59,7 @@ extension Worker {
             case .gone: return lost(slot, to)
             }
             if from.pointee.pipe != nil || isBulk(slot, from, to) {
-                switch splice(slot, from: from, to: to) {
+                switch spliceLegs(slot, from: from, to: to) {
                 case .moved: continue
                 case .waiting: return true
                 case .copy: break
@@ -68,7 +68,7 @@ extension Worker {
             }
             if from.pointee.ended { return finish(slot, to) }
             let limit = slot.pointee.readLimit
-            switch read(slot, from, limit: limit) {
+            switch readLeg(slot, from, limit: limit) {
             case .nothing: return true
             case .ended: continue
             case .truncated:
@@ -79,7 +79,7 @@ extension Worker {
                 guard let count = claim(slot, from, count) else { return slot.pointee.isLive && slot.pointee.stage == .relaying }
                 if count > 0 {
                     account(slot, from, count)
-                    if !write(to, plain, count) { return lost(slot, to) }
+                    if !writeLeg(to, plain, count) { return lost(slot, to) }
                     from.pointee.sendsBulk = count >= Worker.spliceFrom
                     adapt(slot, to, count, limit)
                 }
@@ -183,10 +183,10 @@ extension Worker {
     }
 
     /// Moves plain bytes through a pipe, without copying them; splice(2).
-    private func splice(_ slot: ConnectionPointer, from: UnsafeMutablePointer<Leg>, to: UnsafeMutablePointer<Leg>) -> Spliced {
+    private func spliceLegs(_ slot: ConnectionPointer, from: UnsafeMutablePointer<Leg>, to: UnsafeMutablePointer<Leg>) -> Spliced {
         guard var pipe = from.pointee.pipe else { return .copy }
         if from.pointee.readable && !from.pointee.ended && pipe.count < PipePool.size {
-            let count = clinux_splice(from.pointee.fd, pipe.write, PipePool.size - pipe.count, UInt32(CLINUX_SPLICE_FLAGS.rawValue))
+            let count = clinux_splice(from.pointee.fd, pipe.write, PipePool.size - pipe.count, UInt32(CLINUX_SPLICE_FLAGS))
             if count > 0 {
                 pipe.count += count
                 account(slot, from, count)
@@ -202,7 +202,7 @@ extension Worker {
             }
         }
         if pipe.count > 0 {
-            let count = clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS.rawValue))
+            let count = clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS))
             if count > 0 {
                 pipe.count -= count
             } else if count < 0 {

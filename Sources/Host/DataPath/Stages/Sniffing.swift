@@ -22,7 +22,7 @@ extension Worker {
         switch receiveWire(slot.near, limit: 64 * 1024) {
         case .nothing: return
         case .failed: return end(slot, .resetBySource, reset: true)
-        case .end: return slot.pointee.partial.isEmpty ? close(slot, reset: false) : stranger(slot)
+        case .end: return slot.pointee.partial.isEmpty ? discard(slot, reset: false) : stranger(slot)
         case .bytes: break
         }
         let held: UnsafeBufferPointer<UInt8>

@@ -4,6 +4,7 @@ import FlowLog
 import Linux
 import Policy
 import TLSEngine
+import TLSOpenSSL
 
 extension Worker {
     func openTargetTLS(_ slot: ConnectionPointer) {
