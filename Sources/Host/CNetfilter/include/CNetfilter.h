@@ -1,9 +1,6 @@
 // What Interception needs of the kernel's own headers: the numbers of nfnetlink and nf_tables, and
 // calls that Swift cannot import because they are macros or variadic. Static inline functions only.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>

@@ -11,9 +11,13 @@
 // IP6T_SO_ORIGINAL_DST are 80, at SOL_IP and SOL_IPV6.
 enum { CLINUX_SO_ORIGINAL_DST = 80 };
 
+extern int setns(int, int);
+extern int unshare(int);
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
 static inline int clinux_setns(int fd, int type) { return setns(fd, type); }
 static inline int clinux_unshare(int flags) { return unshare(flags); }
-enum { CLINUX_CLONE_NEWNET = CLONE_NEWNET, CLINUX_CLONE_NEWNS = CLONE_NEWNS };
+// CLONE_NEWNET and CLONE_NEWNS; clone(2).
+enum { CLINUX_CLONE_NEWNET = 0x40000000, CLINUX_CLONE_NEWNS = 0x00020000 };
 
 static inline int clinux_accept4(int fd, struct sockaddr_in6 *address, socklen_t *length, int flags) {
   return accept4(fd, (struct sockaddr *)address, length, flags);
@@ -26,13 +30,11 @@ static inline void clinux_set_address_words(struct sockaddr_in6 *address, const 
   memcpy(&address->sin6_addr, words, 16);
 }
 
+// struct ucred; unix(7).
 struct clinux_credentials { int32_t pid; uint32_t uid; uint32_t gid; };
 static inline int clinux_peer_credentials(int fd, struct clinux_credentials *out) {
-  struct ucred credentials;
-  socklen_t length = sizeof credentials;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) return -1;
-  out->pid = credentials.pid; out->uid = credentials.uid; out->gid = credentials.gid;
-  return 0;
+  socklen_t length = sizeof *out;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &length);
 }
 
 // Sends, and receives, one byte with `count` descriptors (at most 64); unix(7), SCM_RIGHTS.
