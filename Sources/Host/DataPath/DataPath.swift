@@ -29,7 +29,7 @@ public final class DataPath: Sendable {
             // Made here so that a failure is thrown from here; safe, for only its thread uses it afterwards.
             nonisolated(unsafe) let worker = try Worker(
                 number: number, configuration: configuration, mailbox: mailbox, counters: counter, ticketKey: ticketKey, flows: flows)
-            try startThread(named: "worker-\(number)") { worker.run() }
+            try _ = RunningThread(name: "worker-\(number)") { worker.run() }
         }
         self.mailboxes = mailboxes
         self.counters = counters

@@ -42,6 +42,12 @@ public final class NetworkNamespace: Sendable {
         try NetworkNamespace(path: "/proc/self/ns/net")
     }
 
+    /// A descriptor of the namespace that the caller owns, for setns(2) on a thread of its own.
+    public func duplicate() throws(SystemCallError) -> Int32 {
+        let descriptor = descriptor.raw
+        return try syscall("fcntl", name) { clinux_fcntl(descriptor, Int32(F_DUPFD_CLOEXEC), 0) }
+    }
+
     /// Whether its name still stands for this namespace. The kernel keeps it for as long as it is
     /// open here, so this is how the end of a container shows. A process id that was given to another
     /// process counts as gone: the inodes differ.

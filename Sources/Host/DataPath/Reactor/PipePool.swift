@@ -17,7 +17,7 @@ struct PipePool: ~Copyable {
         var ends: [Int32] = [-1, -1]
         guard pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else { return nil }
         // Refused past the user's quota of pipe pages; the default of 64 KiB works too.
-        _ = clinux_fcntl(ends[1], Int32(F_SETPIPE_SZ), PipePool.size)
+        _ = clinux_fcntl(ends[1], Int32(CLINUX_F_SETPIPE_SZ), PipePool.size)
         return SplicePipe(read: ends[0], write: ends[1])
     }
 

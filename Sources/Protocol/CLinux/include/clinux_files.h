@@ -22,6 +22,9 @@ static inline int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t ev
   return epoll_ctl(epoll, operation, fd, &event);
 }
 static inline uint64_t clinux_epoll_data(const struct epoll_event *event) { return event->data.u64; }
+extern int pipe2(int[2], int);
+// fcntl(2), F_SETPIPE_SZ.
+enum { CLINUX_F_SETPIPE_SZ = 1031 };
 extern ssize_t splice(int, int64_t *, int, int64_t *, size_t, unsigned);
 static inline ssize_t clinux_splice(int in, int out, size_t length, unsigned flags) {
   return splice(in, 0, out, 0, length, flags);

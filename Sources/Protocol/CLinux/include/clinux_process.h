@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+extern int pthread_setname_np(pthread_t, const char *);
+
 // Nanoseconds of CLOCK_MONOTONIC and CLOCK_REALTIME; clock_gettime(2).
 static inline uint64_t clinux_monotonic(void) {
   struct timespec now;
