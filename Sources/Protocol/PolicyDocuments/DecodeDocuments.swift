@@ -46,15 +46,17 @@ private struct FileDecoding {
 
     private mutating func readYAML(_ text: UnsafeBufferPointer<UInt8>, isCut: Bool = false) {
         if text.isEmpty { return }
+        // A text that was cut may have cut the document before its end.
+        var last: YAMLNode?
         do throws(YAMLBreak) {
             var composer = try NodeComposer(text)
-            var last: YAMLNode?
             while let root = try composer.nextDocument() {
                 if let last { add(root: last) }
                 last = root
             }
             if let last, !isCut { add(root: last) }
         } catch {
+            if let last { add(root: last) }
             result.breakage = DocumentProblem(file: file, line: error.line, column: error.column, message: error.message)
         }
     }

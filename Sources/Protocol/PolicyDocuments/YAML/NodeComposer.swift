@@ -23,8 +23,10 @@ struct NodeComposer: ~Copyable {
             case .documentStart:
                 anchors = [:]
                 aliased = 0
-                let event = try events.next()
-                return try compose(event, depth: 1)
+                let root = try compose(try events.next(), depth: 1)
+                // Only what is read to its end counts.
+                guard case .documentEnd = try events.next().content else { continue }
+                return root
             default: continue
             }
         }

@@ -21,6 +21,8 @@ func syntaxAdvice(problem: String, context: String, contextLine: Int, character:
         return quoteFirst(character.map(String.init) ?? "this character") + rest
     case "found a tab character that violates indentation":
         return "a tab cannot indent a line; use spaces\(rest)"
+    case "did not find expected node content" where character == ":":
+        return quoteFirst(":") + rest
     case "mapping values are not allowed in this context":
         return "a second colon in one line, or a line indented too far; mend the indentation, or put the text in quotes\(rest)"
     case "did not find expected <document start>":

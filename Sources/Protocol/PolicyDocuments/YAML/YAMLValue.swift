@@ -53,7 +53,7 @@ extension YAMLNode {
             case .text: break
             case .null: throw mismatch(expected)
             case .boolean, .number:
-                throw WrongType(message: "must be \(expected); to mean the text \(text), put it in quotes: \"\(text)\"")
+                throw WrongType(message: "must be \(expected), and \(text) without quotes is none; in quotes it is text")
             }
         }
         return text
