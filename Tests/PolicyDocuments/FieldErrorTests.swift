@@ -42,7 +42,7 @@ import Testing
         ("tags: [app=web, 5]", "13:19: spec.tags[1]: must be a tag, key=value, and 5 without quotes is none; in quotes it is text"),
         ("tls: 5", "13:8: spec.tls: must be a mapping with mode, certificate, key, clientAuthentication, not \"5\""),
         ("tags: !!set [a=b]", "13:9: spec.tags: YAML tags such as !!int are not used in documents; remove it"),
-        ("tags: [!x]", "13:10: spec.tags[0]: text that begins with ! must be in quotes: \"!x\""),
+        ("tags:\n- !x", "14:5: spec.tags[0]: text that begins with ! must be in quotes: \"!x\""),
     ])
     func wrongType(line: String, expected: String) {
         #expect(problem(service(more: line)) == expected)
@@ -69,7 +69,7 @@ import Testing
         #expect(problem(good.replacing("kind: TCPService", with: "kind: Deployment")).hasPrefix("2:7: kind: must be one of Namespace, ProcessingUnit, TCPService"))
         #expect(problem(good.replacing("kind: TCPService\n", with: "")) == "1:1: kind: is missing; it must be one of Namespace, ProcessingUnit, TCPService, ServiceDependencyPolicy, NetworkRuleset, ExternalNetwork")
         #expect(problem(good.replacing("name: web, ", with: "")) == "3:11: metadata.name: is missing; it must be a name")
-        #expect(problem(good + "status: {}\n") == "13:1: status: is no known field; known here are apiVersion, kind, metadata, spec")
+        #expect(problem(good + "status: {}\n") == "14:1: status: is no known field; known here are apiVersion, kind, metadata, spec")
         #expect(problem("apiVersion: sallyport.dev/v1\nkind: ServiceDependencyPolicy\nmetadata: {name: a, namespace: /}\nspec: {object: [[a=b]]}\n")
             .hasPrefix("4:7: spec.subject: is missing; it must be a list of lists of tags"))
         #expect(problem("just text") == "1:1: must be a mapping with apiVersion, kind, metadata, spec, not \"just text\"")

@@ -32,16 +32,14 @@ private struct FileDecoding {
     init(file: String) { self.file = file }
 
     mutating func read(_ text: UnsafeBufferPointer<UInt8>) {
-        guard let invalid = firstInvalidUTF8(in: text) else {
+        guard let unreadable = UnreadableText(in: text) else {
             readYAML(text)
             return
         }
         // What is whole before that place counts; the document that it lies in does not.
-        readYAML(UnsafeBufferPointer(rebasing: text[..<invalid]), isCut: true)
-        let place = Place(offset: invalid, in: text)
-        result.breakage = DocumentProblem(
-            file: file, line: place.line, column: place.column,
-            message: "is not UTF-8; save the file in UTF-8; nothing from here on can be read")
+        readYAML(UnsafeBufferPointer(rebasing: text[..<unreadable.offset]), isCut: true)
+        let place = Place(offset: unreadable.offset, in: text)
+        result.breakage = DocumentProblem(file: file, line: place.line, column: place.column, message: unreadable.message)
     }
 
     private mutating func readYAML(_ text: UnsafeBufferPointer<UInt8>, isCut: Bool = false) {

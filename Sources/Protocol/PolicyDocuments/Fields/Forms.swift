@@ -36,7 +36,7 @@ extension Form {
     public static func word(_ words: KeyValuePairs<String, Value>) -> Form where Value: Sendable {
         let choices = words.map { (name: $0.key, value: $0.value) }
         let names = choices.map(\.name)
-        let expected = names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
+        let expected = (names.dropLast(2) + [names.suffix(2).joined(separator: " or ")]).joined(separator: ", ")
         return Form(
             expected,
             simple: { node throws(WrongType) in

@@ -29,18 +29,3 @@ struct Place {
         return scalars.dropFirst(column - 1).first.map(Character.init)
     }
 }
-
-/// Where `text` stops being UTF-8; nil if it does not.
-func firstInvalidUTF8(in text: UnsafeBufferPointer<UInt8>) -> Int? {
-    if String(validating: text, as: UTF8.self) != nil { return nil }
-    var parser = Unicode.UTF8.ForwardParser()
-    var bytes = text.makeIterator()
-    var offset = 0
-    while true {
-        switch parser.parseScalar(from: &bytes) {
-        case .valid(let scalar): offset += scalar.count
-        case .error: return offset
-        case .emptyInput: return nil
-        }
-    }
-}

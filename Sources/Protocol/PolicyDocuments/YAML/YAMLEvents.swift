@@ -30,7 +30,7 @@ struct YAMLEvents: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let text: UnsafeBufferPointer<UInt8>
 
-    /// - Parameter text: UTF-8.
+    /// - Parameter text: Not empty, and readable as `UnreadableText` has it.
     init(_ text: UnsafeBufferPointer<UInt8>) throws(YAMLBreak) {
         self.text = text
         parser = .allocate(capacity: 1)
@@ -82,10 +82,6 @@ struct YAMLEvents: ~Copyable {
     private func breakage() -> YAMLBreak {
         let problem = parser.pointee.problem.map { String(cString: $0) } ?? "it cannot be read"
         let context = parser.pointee.context.map { String(cString: $0) } ?? ""
-        if parser.pointee.error == YAML_READER_ERROR {
-            let place = Place(offset: parser.pointee.problem_offset, in: text)
-            return YAMLBreak(line: place.line, column: place.column, message: "is not text: \(problem); remove what is there")
-        }
         let mark = parser.pointee.problem_mark
         let start = context.isEmpty ? 0 : parser.pointee.context_mark.line + 1
         return YAMLBreak(
