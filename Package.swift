@@ -52,7 +52,10 @@ let package = Package(
             name: "SallyportProtocol",
             dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Protocol/SallyportProtocol"),
-        .target(name: "TTRPC", dependencies: ["SallyportProtocol", "Linux"], path: "Sources/Protocol/TTRPC"),
+        .target(
+            name: "TTRPC",
+            dependencies: ["SallyportProtocol", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/Protocol/TTRPC"),
         .target(
             name: "PolicyDocuments", dependencies: ["SallyportProtocol", "Yams", "Linux"],
             path: "Sources/Protocol/PolicyDocuments"),
