@@ -45,7 +45,7 @@ public struct RPCMessageSender<Element: Message>: Sendable {
 
 extension RPCRouter {
     /// Adds a unary method. A request that is no `Request` is answered `.invalidArgument`.
-    public mutating func unary<Request: Message, Answer: Message>(
+    public mutating func addUnary<Request: Message, Answer: Message>(
         service: String, method: String, _ body: @escaping @Sendable (Request, RPCContext) async throws -> Answer
     ) {
         add(service: service, method: method, .unary { bytes, context in
@@ -54,7 +54,7 @@ extension RPCRouter {
     }
 
     /// Adds a method that answers with a stream. A request that is no `Request` is answered `.invalidArgument`.
-    public mutating func serverStream<Request: Message, Answer: Message>(
+    public mutating func addServerStream<Request: Message, Answer: Message>(
         service: String, method: String,
         _ body: @escaping @Sendable (Request, RPCContext, RPCMessageSender<Answer>) async throws -> Void
     ) {

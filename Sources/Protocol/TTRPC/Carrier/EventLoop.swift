@@ -40,20 +40,14 @@ package final class EventLoop: SerialExecutor {
         try syscall("epoll_ctl") { clinux_epoll_ctl(epoll.raw, EPOLL_CTL_ADD, wake.raw, EPOLLIN.rawValue, 0) }
         self.epoll = epoll.release()
         self.wake = wake.release()
-        var thread = pthread_t()
-        let loop = Unmanaged.passRetained(self)
-        let failure = pthread_create(&thread, nil, { argument in
-            // `argument` is the retained loop passed below, so it is there.
-            if let argument { Unmanaged<EventLoop>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, loop.toOpaque())
-        guard failure == 0 else {
-            loop.release()
+        do {
+            // Never joined: the loop ends with the process.
+            _ = try RunningThread(name: "ttrpc") { [self] in run() }
+        } catch {
             close(self.epoll)
             close(self.wake)
-            throw SystemCallError(call: "pthread_create", errno: failure)
+            throw error
         }
-        pthread_detach(thread)
     }
 
     // MARK: SerialExecutor
@@ -125,11 +119,6 @@ package final class EventLoop: SerialExecutor {
 
     private func run() {
         thread.store(UInt(pthread_self()), ordering: .relaxed)
-        // Signals are for the threads that the program chose for them.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
-        pthread_setname_np(pthread_self(), "ttrpc")
         var events = [epoll_event](repeating: epoll_event(), count: 64)
         while true {
             let (jobs, next) = state.withLock { state in

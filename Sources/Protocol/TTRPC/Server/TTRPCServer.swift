@@ -36,7 +36,8 @@ public actor TTRPCServer {
 
     /// Accepts connections on a listening stream socket until `stop`, or until the calling task is cancelled, and then
     /// closes it. Connections that were accepted live on until `stop`.
-    public func serve(listening descriptor: consuming Descriptor) async throws(SystemCallError) {
+    /// - Throws: `SystemCallError` if it cannot be waited for.
+    public func serve(listening descriptor: consuming Descriptor) async throws {
         if isStopped { return }
         let listener = Listener(owning: descriptor, loop: loop)
         let key = ObjectIdentifier(listener)
