@@ -147,7 +147,7 @@ let package = Package(
             tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
             tests("TLSEngine", dependencies: ["TLSEngine", "PKI"]),
             tests("Identity", dependencies: ["Identity", "PKI"]),
-            tests("Interception", dependencies: ["Interception"]),
+            tests("Interception", dependencies: ["Interception", "CNetfilter"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
             tests("Prometheus", dependencies: ["Prometheus"]),

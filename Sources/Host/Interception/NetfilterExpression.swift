@@ -15,6 +15,8 @@ enum NetfilterExpression {
     case connectionStatus
     /// Loads 0, 1, … modulus - 1, 0, … in turn.
     case turn(of: UInt32)
+    /// Loads the id of the cgroup v2 of the packet's socket, or of its ancestor at this depth.
+    case cgroup(level: UInt32)
     /// Keeps only these bits.
     case mask([UInt8])
     case equal([UInt8])
@@ -27,6 +29,8 @@ enum NetfilterExpression {
     case reset
     /// Sends the connection to this port of the namespace itself.
     case redirect(port: UInt16)
+    /// Hands the packet to the program that listens on this netfilter queue.
+    case queue(UInt16)
 }
 
 /// A port as packets and sets have it.
@@ -65,6 +69,12 @@ extension NetfilterExpression {
                 $0.put(NFTA_NG_MODULUS, modulus)
                 $0.put(NFTA_NG_TYPE, NFT_NG_INCREMENTAL.rawValue)
             }
+        case .cgroup(let level):
+            batch.expression("socket") {
+                $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_CGROUPV2.rawValue)
+                $0.put(NFTA_SOCKET_DREG, register)
+                $0.put(NFTA_SOCKET_LEVEL, level)
+            }
         case .mask(let mask):
             batch.expression("bitwise") {
                 $0.put(NFTA_BITWISE_SREG, register)
@@ -90,6 +100,8 @@ extension NetfilterExpression {
                 $0.data(NFTA_IMMEDIATE_DATA, networkOrder(port))
             }
             batch.expression("redir") { $0.put(NFTA_REDIR_REG_PROTO_MIN, register) }
+        case .queue(let number):
+            batch.expression("queue") { $0.put(NFTA_QUEUE_NUM, networkOrder(number)) }
         }
     }
 }

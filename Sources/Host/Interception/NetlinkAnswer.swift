@@ -4,17 +4,17 @@ import CNetfilter
 import Linux
 
 /// What the kernel says of one message: `errno` 0 is an acknowledgement.
-struct NetlinkAnswer: Equatable {
+package struct NetlinkAnswer: Equatable {
     /// The message's number in its batch.
-    let sequence: Int
-    let errno: Int32
+    package let sequence: Int
+    package let errno: Int32
     /// The kernel's own words (NLMSGERR_ATTR_MSG), or empty.
-    let words: String
+    package let words: String
 
     /// Takes the next answer from `bytes`; nil, leaving nothing, when there is no whole one.
     ///
     /// nlmsghdr (16 bytes) | i32 -errno | the header of what is answered (16) | attributes, where NLM_F_ACK_TLVS says so.
-    init?(consuming bytes: inout ArraySlice<UInt8>) {
+    package init?(consuming bytes: inout ArraySlice<UInt8>) {
         let header = NetlinkReader(bytes)
         guard let length = header.integer(at: 0, as: UInt32.self).map(Int.init), length >= 36, length <= bytes.count,
             header.integer(at: 4, as: UInt16.self) == UInt16(NLMSG_ERROR)

@@ -14,12 +14,12 @@ public struct InterceptedFrontend: Hashable, Sendable {
 }
 
 /// The elements of all sets, so that two of these can be compared.
-struct TableElements: Equatable {
+package struct TableElements: Equatable {
     /// No two blocks of one port overlap: the kernel's interval sets refuse that (nft_set_pipapo.c, -ENOTEMPTY).
-    let frontends: Set<InterceptedFrontend>
-    let servedPorts: Set<UInt16>
+    package let frontends: Set<InterceptedFrontend>
+    package let servedPorts: Set<UInt16>
 
-    init(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>) {
+    package init(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>) {
         // A port holds few lengths of prefix, so looking each ancestor up is cheaper than sorting.
         let prefixes = Set(frontends.lazy.map(\.cidr.prefix).filter { $0 < 128 })
         self.frontends = frontends.filter { frontend in

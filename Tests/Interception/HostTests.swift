@@ -1,0 +1,54 @@
+// The processing unit that is the node itself.
+
+import Interception
+import Linux
+import Support
+import Testing
+
+@Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
+struct HostTests {
+    @Test("what a node forwards for its containers is not the node's")
+    func forwarding() throws {
+        let net = try Neighbours()
+        let inside = try NetworkNamespace(net.node)
+        let server = try net.serverInside.listen(port: 80)
+        let host = try Interceptor(of: net.node, kind: .host)
+        try host.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [80])
+
+        _ = try net.clientInside.dial("10.244.1.20:80")
+        _ = try accept(from: [server.raw])
+        _ = try inside.dial("10.244.1.20:80")
+        #expect(try accept(from: host.outgoing).dialled == "10.244.1.20:80")
+        _ = try net.clientInside.dial("10.1.0.1:80")
+        #expect(try accept(from: host.incoming).dialled == "10.1.0.1:80")
+    }
+
+    @Test("a node's service address is intercepted before kube-proxy's rules, and the enforcer is led by them")
+    func clusterIP() throws {
+        let net = try Neighbours()
+        try net.node.clusterIP("10.96.0.10", port: 9376, to: "10.244.1.20:80")
+        let inside = try NetworkNamespace(net.node)
+        let server = try net.serverInside.listen(port: 80)
+        let host = try Interceptor(of: net.node, kind: .host)
+        try host.apply(frontends: frontends("10.96.0.10:9376"), servedPorts: [])
+
+        _ = try inside.dial("10.96.0.10:9376")
+        #expect(try accept(from: host.outgoing).dialled == "10.96.0.10:9376")
+        _ = try inside.dial("10.96.0.10:9376", as: .enforcerToNetwork)
+        _ = try accept(from: [server.raw])
+    }
+
+    @Test("what another table translated to a served port is refused, and not let in unseen")
+    func translatedByOthers() throws {
+        let net = try Neighbours()
+        try net.node.clusterIP("10.1.0.1", port: 30080, to: "10.1.0.1:80")
+        let inside = try NetworkNamespace(net.node)
+        let application = try inside.listen(port: 80)
+        let host = try Interceptor(of: net.node, kind: .host)
+        try host.apply(frontends: [], servedPorts: [80])
+
+        #expect(try net.clientInside.failureToDial("10.1.0.1:30080") == ECONNREFUSED)
+        _ = try inside.dial("10.1.0.1:30080")
+        _ = try accept(from: [application.raw])
+    }
+}

@@ -1,0 +1,166 @@
+// How the table changes, who else may change it, and what becomes of it.
+
+import Interception
+import Linux
+import Support
+import Synchronization
+import Testing
+
+@Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
+struct TableTests {
+    @Test("a change of policy changes elements and leaves the rules, handles and all")
+    func elementsOnly() throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client, workers: 2)
+        try interceptor.apply(frontends: frontends("10.96.0.10:80", "10.1.0.0/16:80", "[fd00::1]:80"), servedPorts: [80])
+        let before = try rules(of: net.client)
+        // A block takes the place of one that lies in it, in one transaction.
+        try interceptor.apply(frontends: frontends("10.96.0.11:80", "10.0.0.0/8:80", "[fd01::/64]:80"), servedPorts: [81])
+        #expect(try rules(of: net.client) == before)
+        #expect(before.contains { $0.contains("redirect to") && $0.contains("# handle") })
+
+        let sets = try net.client.run("nft", "list", "sets").output
+        for shown in ["10.96.0.11 . 80", "10.0.0.0/8 . 80", "fd01::/64 . 80", "elements = { 81 }"] { #expect(sets.contains(shown)) }
+        for gone in ["10.96.0.10", "10.1.0.0/16", "fd00::1", "{ 80 }"] { #expect(!sets.contains(gone)) }
+    }
+
+    @Test("the table of an enforcer that crashed refuses, until the next one takes over")
+    func crash() throws {
+        let net = try Neighbours()
+        _ = try net.serverInside.listen(port: 80)
+        do {
+            let interceptor = try Interceptor(of: net.client)
+            try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+        }
+        #expect(try net.clientInside.failureToDial("10.244.1.20:80") == ECONNREFUSED)
+
+        let next = try Interceptor(of: net.client)
+        try next.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+        _ = try net.clientInside.dial("10.244.1.20:80")
+        _ = try accept(from: next.outgoing)
+    }
+
+    @Test("no connection slips past while one enforcer's table takes the place of another's")
+    func takeOver() throws {
+        let net = try Neighbours()
+        let server = try net.serverInside.listen(port: 80)
+        let first = try Interceptor(of: net.client)
+        let wanted = frontends("10.244.1.20:80")
+        try first.apply(frontends: wanted, servedPorts: [])
+
+        let inside = net.clientInside
+        let ended = Atomic(false)
+        let dialling = try Joined {
+            var dials = 0
+            while !ended.load(ordering: .relaxed) || dials < 50 {
+                _ = try inside.failureToDial("10.244.1.20:80")
+                dials += 1
+            }
+        }
+        for _ in 0..<50 { try Interceptor(of: net.client).apply(frontends: wanted, servedPorts: []) }
+        ended.store(true, ordering: .relaxed)
+        try dialling.join()
+        var entry = pollfd(fd: server.raw, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&entry, 1, 0) == 0, "the server was given a connection that nobody intercepted")
+    }
+
+    @Test("a table that somebody changed is made anew")
+    func changedByOthers() throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client)
+        try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
+        try net.client.nft("flush chain inet sallyport output; delete element inet sallyport hosts4 { 10.96.0.10 . 80 }")
+        try interceptor.apply(frontends: frontends("10.96.0.11:80"), servedPorts: [])
+        _ = try net.clientInside.dial("10.96.0.11:80")
+        _ = try accept(from: interceptor.outgoing)
+
+        try net.client.nft("delete table inet sallyport")
+        try interceptor.apply(frontends: frontends("10.96.0.12:80"), servedPorts: [])
+        _ = try net.clientInside.dial("10.96.0.12:80")
+        _ = try accept(from: interceptor.outgoing)
+    }
+
+    @Test("uninstalling removes the table and nothing else, also twice")
+    func uninstall() throws {
+        let net = try Neighbours()
+        let foreign = "table inet sallyport_of_another { chain output { type filter hook output priority 0; counter; }; }"
+        try net.client.nft(foreign)
+        let before = try net.client.run("nft", "-s", "list", "ruleset").output
+        let interceptor = try Interceptor(of: net.client)
+        try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [80])
+        try interceptor.uninstall()
+        #expect(try net.client.run("nft", "-s", "list", "ruleset").output == before)
+        try interceptor.uninstall()
+        try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
+        _ = try net.clientInside.dial("10.96.0.10:80")
+        _ = try accept(from: interceptor.outgoing)
+    }
+
+    @Test("with failureMode Open the table goes with its enforcer, and connections pass")
+    func failureModeOpen() throws {
+        let net = try Neighbours()
+        let server = try net.serverInside.listen(port: 80)
+        do {
+            let interceptor = try Interceptor(of: net.client, failureMode: .open)
+            try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+            try interceptor.apply(frontends: frontends("10.244.1.20:80", "10.244.1.21:80"), servedPorts: [])
+            _ = try net.clientInside.dial("10.244.1.20:80")
+            _ = try accept(from: interceptor.outgoing)
+            #expect(throws: InterceptionError.tableOwnedByAnother(namespace: net.client.namespacePath)) {
+                try Interceptor(of: net.client).apply(frontends: [], servedPorts: [])
+            }
+        }
+        let passed = try net.clientInside.dial("10.244.1.20:80")
+        try passed.send("past")
+        try server.wait(for: POLLIN)
+    }
+
+    @Test("100,000 frontends are taken at once, and one more by itself")
+    func many() throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client)
+        var wanted = Set((0..<100_000).map { InterceptedFrontend(cidr: CIDR(IPAddress(v4: 0x0a80_0000 + UInt32($0))), port: 80) })
+        try interceptor.apply(frontends: wanted, servedPorts: [])
+        wanted.formUnion(frontends("[fd00::1]:80"))
+        try interceptor.apply(frontends: wanted, servedPorts: [])
+        for address in ["10.128.0.0:80", "10.129.134.159:80", "[fd00::1]:80"] {
+            _ = try net.clientInside.dial(address)
+            #expect(try accept(from: interceptor.outgoing).dialled == address)
+        }
+    }
+
+    private func rules(of place: some NetworkPlace) throws -> [String] {
+        let list = try place.run("nft", "-a", "-s", "list", "table", "inet", "sallyport").output
+        return list.split(separator: "\n").map(String.init).filter { !$0.contains("elements = ") }
+    }
+}
+
+/// A thread of a test.
+final class Joined: Sendable {
+    private let thread: pthread_t
+    private let outcome: Outcome
+
+    private final class Outcome: Sendable {
+        let body: @Sendable () throws -> Void
+        let error = Mutex<(any Error)?>(nil)
+        init(_ body: @escaping @Sendable () throws -> Void) { self.body = body }
+    }
+
+    init(_ body: @escaping @Sendable () throws -> Void) throws {
+        outcome = Outcome(body)
+        var thread = pthread_t()
+        let failure = pthread_create(&thread, nil, { raw in
+            guard let raw else { return nil }
+            let outcome = Unmanaged<Outcome>.fromOpaque(raw).takeRetainedValue()
+            do { try outcome.body() } catch { outcome.error.withLock { $0 = error } }
+            return nil
+        }, Unmanaged.passRetained(outcome).toOpaque())
+        if failure != 0 { throw SystemCallError(call: "pthread_create", errno: failure) }
+        self.thread = thread
+    }
+
+    func join() throws {
+        pthread_join(thread, nil)
+        if let error = outcome.error.withLock({ $0 }) { throw error }
+    }
+}
