@@ -40,14 +40,17 @@ struct HostTests {
 
     @Test("what another table translated to a served port is refused, and not let in unseen")
     func translatedByOthers() throws {
-        let net = try Neighbours()
-        try net.node.clusterIP("10.1.0.1", port: 30080, to: "10.1.0.1:80")
-        let inside = try NetworkNamespace(net.node)
+        let network = try Network()
+        let node = try network.node("node", "10.1.0.1/24", "fd00:1::1/64")
+        let other = try network.node("other", "10.1.0.2/24", "fd00:1::2/64")
+        try node.clusterIP("10.1.0.1", port: 30080, to: "10.1.0.1:80")
+        let inside = try NetworkNamespace(node)
         let application = try inside.listen(port: 80)
-        let host = try Interceptor(of: net.node, kind: .host)
+        let host = try Interceptor(of: node, kind: .host)
         try host.apply(frontends: [], servedPorts: [80])
 
-        #expect(try net.clientInside.failureToDial("10.1.0.1:30080") == ECONNREFUSED)
+        #expect(try NetworkNamespace(other).failureToDial("10.1.0.1:30080") == ECONNREFUSED)
+        // The node to itself, though by way of another table.
         _ = try inside.dial("10.1.0.1:30080")
         _ = try accept(from: [application.raw])
     }

@@ -28,7 +28,7 @@ final class TestSocket: Sendable {
 
     func wait(for events: Int32) throws {
         var entry = pollfd(fd: raw, events: Int16(events), revents: 0)
-        if try syscall("poll", { poll(&entry, 1, 10_000) }) == 0 { throw SystemCallError(call: "poll", errno: ETIMEDOUT) }
+        if try syscall("poll", "", { poll(&entry, 1, 10_000) }) == 0 { throw SystemCallError(call: "poll", errno: ETIMEDOUT) }
     }
 }
 
@@ -53,7 +53,7 @@ extension NetworkNamespace {
         let destination = SocketAddress(address)!  // safe: the tests write addresses that parse
         return try run {
             let (family, mark) = (destination.address.isV4 ? AF_INET : AF_INET6, dialler.mark)
-            let socket = TestSocket(try syscall("socket") { socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0) })
+            let socket = TestSocket(try syscall("socket") { Glibc.socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0) })
             try set(socket.raw, SOL_SOCKET, SO_MARK, mark)
             let (raw, length) = destination.raw
             let result = withUnsafePointer(to: raw) {
@@ -82,7 +82,7 @@ extension NetworkNamespace {
     /// An application that listens on every address.
     func listen(port: UInt16) throws -> TestSocket {
         try run {
-            let socket = TestSocket(try syscall("socket") { socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0) })
+            let socket = TestSocket(try syscall("socket") { Glibc.socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0) })
             try set(socket.raw, SOL_SOCKET, SO_REUSEADDR, 1)
             var (address, length) = SocketAddress(.v6Any, port).raw
             try syscall("bind") { cnetfilter_bind(socket.raw, &address, length) }
@@ -101,8 +101,8 @@ private func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: UInt
 /// A connection taken from a listener.
 struct Accepted {
     let socket: TestSocket
-    /// What the client dialled: SO_ORIGINAL_DST.
-    let dialled: String
+    /// What the client dialled: SO_ORIGINAL_DST. The kernel knows it only where conntrack is on.
+    let dialled: String?
     /// Which of the listeners took it.
     let listener: Int32
 }
@@ -118,10 +118,9 @@ func accept(from listeners: [Int32]) throws -> Accepted {
     let isV4 = SocketAddress(peer).address.isV4
     var dialled = sockaddr_in6()
     length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-    try syscall("SO_ORIGINAL_DST") {
-        getsockopt(socket.raw, Int32(isV4 ? IPPROTO_IP : IPPROTO_IPV6), Int32(CLINUX_SO_ORIGINAL_DST), &dialled, &length)
-    }
-    return Accepted(socket: socket, dialled: SocketAddress(dialled).description, listener: ready.fd)
+    let failure = getsockopt(
+        socket.raw, Int32(isV4 ? IPPROTO_IP : IPPROTO_IPV6), Int32(CLINUX_SO_ORIGINAL_DST), &dialled, &length)
+    return Accepted(socket: socket, dialled: failure == 0 ? SocketAddress(dialled).description : nil, listener: ready.fd)
 }
 
 extension Interceptor {

@@ -48,6 +48,9 @@ public final class Network {
         try ip("-n", node.namespace, "link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", link)
         try ip("-n", link, "link", "set", name, "master", "link0", "up")
         try node.bringUp("eth0", addresses)
+        // As to a router that is not there: a service address needs a route before it is translated.
+        try ip("-n", node.namespace, "route", "add", "default", "dev", "eth0")
+        try ip("-n", node.namespace, "-6", "route", "add", "default", "dev", "eth0")
         try sysctl(in: node.namespace, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for other in others(than: node) { try other.routeContainers(from: node) }
         nodes.append(WeakNode(node: node))
