@@ -157,7 +157,7 @@ let package = Package(
             tests("ControlAPI", dependencies: ["ControlAPI"]),
             tests("Daemon", dependencies: ["Daemon"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("PolicyFile", dependencies: ["PolicyFile"]),
+            tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),

@@ -24,6 +24,11 @@ private struct FileDecoding {
     /// A document with more problems than that is of another kind altogether.
     static let maximumProblems = 25
 
+    /// An object travels in one message, and those have at most 4 MiB (docs/plugin-abi.md, section 6).
+    static let maximumObject = 3 << 20
+    /// Of a lighter document the object cannot be that large: a node weighs 1 for each 64 bytes.
+    static let harmlessWeight = 10_000
+
     let file: String
     var result = DecodedFile()
     /// Where each document of the file was first met.
@@ -86,6 +91,11 @@ private struct FileDecoding {
             } else {
                 lines[key] = root.line
             }
+        }
+        if root.weight > FileDecoding.harmlessWeight, let bytes: [UInt8] = try? object.serializedBytes(),
+            bytes.count > FileDecoding.maximumObject
+        {
+            reading.note(root, "spec", "is larger than \(FileDecoding.maximumObject >> 20) MiB; split it into several documents")
         }
         let problems = problems(reading, object, root, key)
         let isBad = problems.contains { $0.severity == .error }
