@@ -8,6 +8,8 @@ import SallyportProtocol
 public actor PolicyFile: PolicySourcePlugin {
     public struct Configuration: Decodable, Sendable {
         public var directory: String?
+
+        public init(directory: String? = nil) { self.directory = directory }
     }
 
     public static let defaultDirectory = "/etc/sallyport/policy.d"
