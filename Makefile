@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CONFIGURATION ?= release
 
-.PHONY: all packages build demo test generate clean
+.PHONY: all packages build demo install test generate clean
 
 all: build
 
@@ -14,6 +14,9 @@ build: packages
 
 demo: build
 	scripts/demo
+
+install:
+	scripts/install
 
 test: packages
 	scripts/test

@@ -72,9 +72,12 @@ let package = Package(
 
         // Host: the daemon.
         .systemLibrary(name: "COpenSSL", path: "Sources/Host/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Two TLS libraries share the names of their functions. Each is imported by one target that does not
+        // see the other: Clang would bind calls of one library to the symbols of the other.
+        .target(name: "TLSEngine", dependencies: ["Linux"], path: "Sources/Host/TLSEngine"),
         .target(
-            name: "TLSEngine", dependencies: [.product(name: "NIOSSL", package: "swift-nio-ssl"), "Linux"],
-            path: "Sources/Host/TLSEngine"),
+            name: "TLSBoringSSL", dependencies: ["TLSEngine", "Linux", .product(name: "NIOSSL", package: "swift-nio-ssl")],
+            path: "Sources/Host/TLSBoringSSL"),
         .target(name: "TLSOpenSSL", dependencies: ["TLSEngine", "COpenSSL", "Linux"], path: "Sources/Host/TLSOpenSSL"),
         .target(name: "Policy", dependencies: ["SallyportProtocol", "PolicyDocuments", "Linux"], path: "Sources/Host/Policy"),
         .target(
@@ -91,7 +94,7 @@ let package = Package(
             name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
         .target(
-            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Host/DataPath"),
         .target(
             name: "PluginHost",
@@ -102,7 +105,7 @@ let package = Package(
             path: "Sources/Host/ControlAPI"),
         .target(
             name: "Daemon",
-            dependencies: ["Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "TLSEngine", "Yams",
+            dependencies: ["Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC", "SallyportProtocol", "Linux", "Yams",
                            .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Daemon"),
         .executableTarget(
@@ -145,7 +148,7 @@ let package = Package(
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
             tests("PKI", dependencies: ["PKI"]),
             tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
-            tests("TLSEngine", dependencies: ["TLSEngine", "PKI"]),
+            tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
             tests("Identity", dependencies: ["Identity", "PKI"]),
             tests("Interception", dependencies: ["Interception", "CNetfilter"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),

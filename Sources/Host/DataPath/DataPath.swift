@@ -11,6 +11,7 @@ public final class DataPath: Sendable {
     private let mailboxes: [Mailbox]
     private let counters: [WorkerCounters]
     private let unitNumber = Atomic<UInt32>(0)
+    private let threads: Mutex<[RunningThread]>
 
     /// Starts the workers.
     /// - Parameter flows: Takes batches of flow records, on a worker's thread: it must return within microseconds.
@@ -21,6 +22,7 @@ public final class DataPath: Sendable {
         let ticketKey = (0..<48).map { _ in UInt8.random(in: 0...255, using: &system) }
         var mailboxes: [Mailbox] = []
         var counters: [WorkerCounters] = []
+        var threads: [RunningThread] = []
         for number in 0..<workers {
             let mailbox = try Mailbox()
             let counter = WorkerCounters()
@@ -29,10 +31,11 @@ public final class DataPath: Sendable {
             // Made here so that a failure is thrown from here; safe, for only its thread uses it afterwards.
             nonisolated(unsafe) let worker = try Worker(
                 number: number, configuration: configuration, mailbox: mailbox, counters: counter, ticketKey: ticketKey, flows: flows)
-            try _ = RunningThread(name: "worker-\(number)") { worker.run() }
+            threads.append(try RunningThread(name: "worker-\(number)") { worker.run() })
         }
         self.mailboxes = mailboxes
         self.counters = counters
+        self.threads = Mutex(threads)
     }
 
     /// Puts a new generation in force, for new flows at once and for live ones as their namespace says.
@@ -55,6 +58,22 @@ public final class DataPath: Sendable {
 
     /// Ends everything at once.
     public func stop() { send { _ in .stop } }
+
+    /// Returns once the workers have ended, after `stop` or `drain`.
+    public func ended() async {
+        await withCheckedContinuation { continuation in
+            let ending = threads.withLock { threads in
+                defer { threads.removeAll() }
+                return threads
+            }
+            // Joining blocks, and the threads of Swift concurrency are few.
+            let waiting = try? RunningThread(name: "ending") {
+                for thread in ending { thread.join() }
+                continuation.resume()
+            }
+            if waiting == nil { continuation.resume() }
+        }
+    }
 
     public func count() -> DataPathCounters {
         var total = DataPathCounters()

@@ -86,6 +86,11 @@ public final class Interceptor: Sendable {
         logger.info("interception_removed", metadata: ["unit": "\(unit)"])
     }
 
+    /// Removes a table that an enforcer left behind in a namespace; nothing happens where there is none.
+    public static func uninstall(from namespace: NetworkNamespace) throws {
+        try namespace.run { try NetfilterSocket(namespace: namespace.name).commit(SallyportTable.removal) }
+    }
+
     private func replace(_ applied: inout TableElements?, with elements: TableElements) throws(InterceptionError) {
         if applied == elements { return }
         if let old = applied {

@@ -17,6 +17,9 @@ enum Stage: UInt8 {
     case awaitingPreface
     /// Server side, inner TLS: allowed, but the ClientHello is not whole yet.
     case awaitingHello
+    /// Server side, mode `deferred`, an application that speaks only TLS: it does not speak first, and whether
+    /// its client brings the TLS is not known yet.
+    case awaitingMode
     /// Server side: everything is decided; waiting for the application to take the connection.
     case diallingTarget
     /// Server side: TLS to an application that speaks only TLS.

@@ -178,6 +178,7 @@ final class Worker {
         case .handshaking: handshake(slot)
         case .awaitingPreface: readPreface(slot)
         case .awaitingHello: awaitHello(slot)
+        case .awaitingMode: awaitMode(slot)
         case .diallingTarget: targetDialled(slot)
         case .targetHandshaking: targetHandshake(slot)
         case .relaying: relay(slot)

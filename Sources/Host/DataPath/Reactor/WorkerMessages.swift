@@ -4,6 +4,7 @@ import FlowLog
 import Identity
 import Linux
 import Policy
+import TLSBoringSSL
 import TLSEngine
 
 extension Worker {

@@ -86,12 +86,15 @@ extension Worker {
     /// Allowed. Inner TLS must first show its ClientHello whole; everything else goes to the application now.
     private func proceed(_ slot: ConnectionPointer) {
         switch slot.pointee.mode {
-        case .innerTLS:
-            if !hasWholeHello(slot) { return }
-            openTarget(slot)
+        case .innerTLS: if hasWholeHello(slot) { openTarget(slot) }
         case .deferred:
-            if !slot.pointee.partial.isEmpty && !heardMode(slot) { return }
-            openTarget(slot)
+            if slot.pointee.service?.tlsOnly == true {
+                slot.pointee.stage = .awaitingMode
+                // Nobody is kept waiting: the client may take its time as it might with the application itself.
+                timeouts.stop(slot, in: slab)
+                return slot.pointee.partial.isEmpty ? () : modeKnown(slot)
+            }
+            if slot.pointee.partial.isEmpty || heardMode(slot) { openTarget(slot) }
         case .wrapped, .external: openTarget(slot)
         }
     }
@@ -125,6 +128,21 @@ extension Worker {
             case .notTLS, .malformed: return refuse(slot, .notAClientHello, detail: "the preface announced the application's TLS, and something else came")
             }
         }
+    }
+
+    func awaitMode(_ slot: ConnectionPointer) {
+        switch readLeg(slot, slot.near, limit: 64 * 1024) {
+        case .nothing: return
+        case .ended: return openTarget(slot)
+        case .truncated, .failed: return end(slot, .resetBySource, reset: true)
+        case .bytes(let count):
+            slot.pointee.partial.append(plain, count)
+            modeKnown(slot)
+        }
+    }
+
+    private func modeKnown(_ slot: ConnectionPointer) {
+        if heardMode(slot) { proceed(slot) }
     }
 
     /// Mode `deferred`: takes the byte that tells the mode from the front of `partial`.

@@ -1,6 +1,7 @@
 // TLS 1.3 by BoringSSL, for the sessions between enforcers: both ends are ours.
 
 internal import CNIOBoringSSL
+import TLSEngine
 internal import CNIOBoringSSLShims
 internal import Linux
 

@@ -1,6 +1,7 @@
 // BoringSSL's error queue as one failure.
 
 internal import CNIOBoringSSL
+import TLSEngine
 
 /// Takes what BoringSSL says of the last failure, and empties its queue.
 func boringFailure(_ fallback: String) -> TLSFailure {

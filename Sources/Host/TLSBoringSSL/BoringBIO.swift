@@ -1,6 +1,7 @@
 // BoringSSL's view of a wire: reads take from its input, writes put into its output.
 
 internal import CNIOBoringSSL
+import TLSEngine
 
 /// The BIO over `wire`, with one more reference for a session to own.
 func boringBIO(over wire: UnsafeMutablePointer<TLSWire>) -> OpaquePointer? {

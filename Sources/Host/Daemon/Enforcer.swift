@@ -1,0 +1,250 @@
+// The state of one enforcer: what plugins bring comes in here, one generation at a time goes down to the data path.
+
+import DataPath
+import FlowLog
+import Identity
+import Linux
+import Logging
+import PluginHost
+import Policy
+import SallyportProtocol
+
+/// Holds policy, trust and certificates together, and puts them in force.
+///
+/// Everything that changes arrives as a message; whatever arrived meanwhile is compiled once. What is in
+/// force stays in force until the next generation is whole.
+public actor Enforcer {
+    let configuration: DaemonConfiguration
+    let dataPath: DataPath
+    let logger: Logger
+    let started = clinux_realtime() / 1_000_000_000
+
+    var compiler: PolicyCompiler
+    var snapshot: PolicySnapshot
+    var trust: TrustPool?
+    var issuerID = ""
+    var credentials: [UnitKey: UnitCredentials] = [:]
+    var units: LocalUnits
+    /// Objects and the source that brought each: a source changes its own only.
+    var sources: [Sallyport_Policy_V1_ObjectKey: String] = [:]
+    /// What has arrived of a source since its last `complete`.
+    private var incoming: [String: PolicyChange] = [:]
+    var sourceProblems: [String: [Sallyport_Policy_V1_Problem]] = [:]
+    var refusedProblems: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Problem] = [:]
+    var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
+    private var isCompileDue = false
+    private var hasPolicy = false
+    /// Wired once, before anything arrives.
+    var plugins: PluginHost?
+    var store: CredentialStore?
+
+    private struct PolicyChange {
+        var upserts: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Object] = [:]
+        var removes: Set<Sallyport_Policy_V1_ObjectKey> = []
+    }
+
+    public init(configuration: DaemonConfiguration, dataPath: DataPath, hostname: String, logger: Logger) {
+        self.configuration = configuration
+        self.dataPath = dataPath
+        self.logger = logger
+        var compiler = PolicyCompiler(enforcer: configuration.enforcer, hostname: hostname)
+        snapshot = compiler.compile()
+        self.compiler = compiler
+        units = LocalUnits(workers: dataPath.workers, logger: logger)
+    }
+
+    /// Makes the parts that bring and issue known to each other. Once, before either is started.
+    func wire(plugins: PluginHost, store: CredentialStore) {
+        self.plugins = plugins
+        self.store = store
+    }
+
+    /// Removes all interception; live flows end with the data path.
+    func uninstall() {
+        units.uninstall()
+        remember()
+    }
+
+    // MARK: - Policy
+
+    /// Takes one event of a policy source.
+    func take(_ event: Sallyport_Plugin_V1_PolicyEvent, from source: String) {
+        switch event.event {
+        case .upsert(let object): upsert(object, source)
+        case .remove(let key): remove(key, source)
+        case .batch(let batch):
+            for object in batch.upserts { upsert(object, source) }
+            for key in batch.removes { remove(key, source) }
+        case .problems(let list): sourceProblems[source] = list.problems
+        case .complete: apply(source)
+        case nil: break
+        }
+    }
+
+    private func upsert(_ object: Sallyport_Policy_V1_Object, _ source: String) {
+        incoming[source, default: PolicyChange()].removes.remove(object.key)
+        incoming[source, default: PolicyChange()].upserts[object.key] = object
+    }
+
+    private func remove(_ key: Sallyport_Policy_V1_ObjectKey, _ source: String) {
+        incoming[source, default: PolicyChange()].upserts[key] = nil
+        incoming[source, default: PolicyChange()].removes.insert(key)
+    }
+
+    /// Applies what a source has completed.
+    private func apply(_ source: String) {
+        hasPolicy = hasPolicy || source != "control-api"
+        let change = incoming.removeValue(forKey: source) ?? PolicyChange()
+        var upserts: [Sallyport_Policy_V1_Object] = []
+        for (key, object) in change.upserts {
+            if let owner = sources[key], owner != source {
+                refusedProblems[key] = problem(key, object.origin, "source \(owner) has an object of this name already; rename one of them")
+                continue
+            }
+            refusedProblems[key] = nil
+            sources[key] = source
+            upserts.append(object)
+        }
+        let removes = change.removes.filter { sources[$0] == source }
+        for key in removes {
+            sources[key] = nil
+            refusedProblems[key] = nil
+            frontendProblems[key] = nil
+        }
+        for problem in compiler.apply(upserts: upserts, removes: Array(removes)) { refusedProblems[problem.key] = problem }
+        needsCompile()
+        let services = upserts.filter { $0.key.kind == .tcpService }
+        let removedServices = removes.filter { $0.kind == .tcpService }
+        if services.isEmpty && removedServices.isEmpty { return }
+        Task { await tellAdapters(services, removed: Array(removedServices)) }
+    }
+
+    private func problem(_ key: Sallyport_Policy_V1_ObjectKey, _ origin: String, _ message: String) -> Sallyport_Policy_V1_Problem {
+        .with {
+            $0.key = key
+            $0.origin = origin
+            $0.message = message
+        }
+    }
+
+    /// Each adapter hears of the services that name it.
+    private func tellAdapters(_ services: [Sallyport_Policy_V1_Object], removed: [Sallyport_Policy_V1_ObjectKey]) async {
+        var byAdapter: [String: [Sallyport_Plugin_V1_AdaptedService]] = [:]
+        for object in services {
+            let balancer = object.tcpService.loadBalancer
+            let adapter = balancer.adapter.isEmpty ? "static" : balancer.adapter
+            byAdapter[adapter, default: []].append(.with {
+                $0.key = object.key
+                $0.loadBalancer = balancer
+            })
+        }
+        let adapters = Set(byAdapter.keys).union(removed.isEmpty ? [] : snapshot.services.map(\.adapter)).union(["static"])
+        for adapter in adapters {
+            await plugins?.updateServices(adapter: adapter, upserts: byAdapter[adapter] ?? [], removes: removed, replaceAll: false)
+        }
+    }
+
+    /// Takes what an adapter resolved.
+    func take(_ event: Sallyport_Plugin_V1_FrontendsEvent, from adapter: String) {
+        for changed in event.changed {
+            frontendProblems[changed.service] = changed.problem.isEmpty ? nil : "\(adapter): \(changed.problem)"
+            let frontends = changed.frontends.compactMap { frontend -> Frontend? in
+                guard let address = IPAddress(bytes: frontend.address), frontend.port > 0, frontend.port < 65536 else { return nil }
+                let prefix = Int(frontend.prefixLength) + (address.isV4 ? 96 : 0)
+                guard prefix <= 128 else { return nil }
+                return Frontend(cidr: CIDR(address, prefix: prefix), port: UInt16(frontend.port), host: frontend.host)
+            }
+            // Nothing known yet, and why: what was known before stays.
+            if frontends.isEmpty && !changed.problem.isEmpty { continue }
+            compiler.setFrontends(changed.service, frontends)
+        }
+        needsCompile()
+    }
+
+    // MARK: - Certificates
+
+    func take(_ bundle: Sallyport_Plugin_V1_TrustBundle, from provider: String) async {
+        let generation = (trust?.generation ?? 0) + 1
+        do {
+            trust = try TrustPool(generation: generation, trustDomain: bundle.trustDomain, roots: bundle.roots.map { Array($0) })
+        } catch {
+            logger.error("trust-refused", metadata: ["provider": "\(provider)", "error": "\(error)"])
+            return
+        }
+        logger.info("trust-changed", metadata: ["provider": "\(provider)", "roots": "\(bundle.roots.count)", "generation": "\(generation)"])
+        issuerID = bundle.issuerID
+        await store?.setIssuer(bundle.issuerID)
+        publish()
+    }
+
+    func take(_ issued: UnitCredentials, for unit: UnitKey) {
+        credentials[unit] = issued
+        publish()
+    }
+
+    // MARK: - Generations
+
+    private func needsCompile() {
+        if isCompileDue { return }
+        isCompileDue = true
+        // Behind whatever else is waiting for this actor: many changes, one compilation.
+        Task { await self.compile() }
+    }
+
+    private func compile() async {
+        isCompileDue = false
+        let before = snapshot
+        snapshot = compiler.compile()
+        logger.info("policy-compiled", metadata: [
+            "generation": "\(snapshot.generation)", "services": "\(snapshot.services.count)", "units": "\(snapshot.units.count)",
+        ])
+        for problem in snapshot.problems where !before.problems.contains(problem) {
+            logger.warning("policy-problem", metadata: ["object": "\(problem.key.namespace)/\(problem.key.name)", "problem": "\(problem.message)"])
+        }
+        reconcileUnits()
+        await store?.setUnits(snapshot.units.map { ($0.key, $0.tags) })
+        publish()
+    }
+
+    /// Units that came are intercepted, those that went are let go. A unit is in the data path before the
+    /// first connection can be redirected to it: what comes before its generation is refused.
+    func reconcileUnits() {
+        let change = units.reconcile(with: snapshot.units)
+        for key in change.removed {
+            dataPath.remove(key)
+            credentials[key] = nil
+        }
+        for (key, sockets, namespaces) in change.added { dataPath.add(key, sockets: sockets, namespaces: namespaces) }
+        units.applyPlans(snapshot.units)
+        if !change.added.isEmpty || !change.removed.isEmpty { remember() }
+    }
+
+    /// Keeps on disk which namespaces hold rules, for `--uninstall`.
+    private func remember() {
+        do {
+            try InterceptedNamespaces(stateDirectory: configuration.stateDirectory).write(units.namespaces)
+        } catch {
+            logger.error("namespaces-not-remembered", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func publish() {
+        guard let trust else { return }
+        dataPath.publish(Generation(snapshot: snapshot, trust: trust, credentials: credentials))
+    }
+
+    // MARK: - Condition
+
+    /// Why this enforcer is not ready, or what of it is degraded; empty when all is well.
+    func conditions() async -> (ready: Bool, texts: [String]) {
+        var texts: [String] = []
+        if await plugins?.requiredReady == false { texts.append("a required plugin is not ready; see sallyport plugins") }
+        if !hasPolicy { texts.append("no policy source has delivered yet; see sallyport plugins") }
+        if trust == nil { texts.append("no TLS provider has delivered a trust bundle yet; see sallyport plugins") }
+        for unit in snapshot.units {
+            if let problem = units.problem(of: unit.key) { texts.append("\(unit.key) is not intercepted: \(problem)") }
+            if credentials[unit.key] == nil { texts.append("\(unit.key) has no certificate yet") }
+        }
+        return (texts.isEmpty, texts)
+    }
+}

@@ -1,0 +1,65 @@
+// What the control API tells of the enforcer's state.
+
+import Identity
+import Linux
+import Policy
+import SallyportProtocol
+
+extension Enforcer {
+    /// Everything but the data path's counts.
+    func status() async -> Sallyport_Control_V1_StatusResponse {
+        let (ready, texts) = await conditions()
+        let problems = problems()
+        return .with {
+            $0.enforcer = configuration.enforcer
+            $0.version = sallyportVersion
+            $0.trustDomain = trust?.trustDomain ?? configuration.trustDomain
+            $0.started = started
+            $0.ready = ready
+            $0.conditions = texts
+            $0.policyGeneration = snapshot.generation
+            $0.trustGeneration = trust?.generation ?? 0
+            $0.workers = UInt32(dataPath.workers)
+            $0.problems = problems
+            $0.services = UInt32(clamping: snapshot.counts.services)
+            $0.rulesets = UInt32(clamping: snapshot.counts.rulesets)
+            $0.processingUnits = UInt32(clamping: snapshot.counts.units)
+            $0.localProcessingUnits = UInt32(clamping: snapshot.counts.localUnits)
+        }
+    }
+
+    /// What is wrong now, wherever it was found.
+    func problems() -> [Sallyport_Policy_V1_Problem] {
+        sourceProblems.sorted { $0.key < $1.key }.flatMap(\.value) + refusedProblems.values.sorted { $0.origin < $1.origin } + snapshot.problems
+    }
+
+    func services() -> [Sallyport_Control_V1_ServiceStatus] {
+        snapshot.listServices().map { service in
+            var service = service
+            let key = Sallyport_Policy_V1_ObjectKey.with {
+                $0.kind = .tcpService
+                $0.namespace = service.namespace
+                $0.name = service.name
+            }
+            if let problem = frontendProblems[key] { service.problem = problem }
+            return service
+        }
+    }
+
+    func processingUnits() -> [Sallyport_Control_V1_ProcessingUnitStatus] {
+        snapshot.listUnits().map { unit in
+            var unit = unit
+            let key = UnitKey(namespace: unit.namespace, name: unit.name)
+            guard unit.local else { return unit }
+            unit.intercepted = units.isIntercepted(key)
+            unit.problem = units.problem(of: key) ?? ""
+            if let credentials = credentials[key] {
+                unit.spiffeID = credentials.spiffeID
+                unit.certificateNotAfter = credentials.notAfter
+            } else if unit.problem.isEmpty {
+                unit.problem = "no certificate yet; see sallyport plugins"
+            }
+            return unit
+        }
+    }
+}

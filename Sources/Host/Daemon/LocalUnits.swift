@@ -1,0 +1,128 @@
+// The PUs of this node: each has an interceptor in its namespace for as long as policy names it.
+
+import DataPath
+import Interception
+import Linux
+import Logging
+import Policy
+
+/// The interceptors, and what went wrong with those that should be there.
+struct LocalUnits {
+    private let workers: Int
+    private let logger: Logger
+    private var intercepted: [UnitKey: Intercepted] = [:]
+    private var problems: [UnitKey: String] = [:]
+
+    private struct Intercepted {
+        let interceptor: Interceptor
+        let namespace: NetworkNamespace
+        let place: UnitNetworkNamespace
+        var plan: UnitPlan?
+    }
+
+    struct Change {
+        var removed: [UnitKey] = []
+        /// With descriptors for each worker, which then owns them.
+        var added: [(UnitKey, [UnitSockets], [Int32])] = []
+    }
+
+    init(workers: Int, logger: Logger) {
+        self.workers = workers
+        self.logger = logger
+    }
+
+    /// Paths of the namespaces that hold rules.
+    var namespaces: [String] { intercepted.values.map(\.namespace.name) }
+    func problem(of unit: UnitKey) -> String? { problems[unit] }
+    func isIntercepted(_ unit: UnitKey) -> Bool { intercepted[unit] != nil && problems[unit] == nil }
+
+    /// Makes and ends interceptors so that they are those of `units`. One that cannot be made is tried again the next time.
+    mutating func reconcile(with units: [UnitPolicy]) -> Change {
+        var change = Change()
+        let wanted = Dictionary(units.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        for (key, existing) in intercepted where wanted[key].map({ $0.networkNamespace != existing.place }) ?? true || !existing.namespace.isPresent {
+            end(key, existing)
+            change.removed.append(key)
+        }
+        problems = problems.filter { wanted[$0.key] != nil }
+        for unit in units where intercepted[unit.key] == nil {
+            do {
+                let made = try begin(unit)
+                intercepted[unit.key] = made
+                change.added.append((unit.key, try sockets(of: made.interceptor), try namespaces(of: made.namespace)))
+                problems[unit.key] = nil
+                logger.info("unit-added", metadata: ["unit": "\(unit.key)", "namespace": "\(made.namespace.name)"])
+            } catch {
+                note(unit.key, "\(error)")
+            }
+        }
+        return change
+    }
+
+    /// Redirects what the plans say, where they changed.
+    mutating func applyPlans(_ units: [UnitPolicy]) {
+        for unit in units {
+            guard let existing = intercepted[unit.key], existing.plan != unit.plan else { continue }
+            do {
+                try existing.interceptor.apply(
+                    frontends: Set(unit.plan.frontends.map { InterceptedFrontend(cidr: $0.cidr, port: $0.port) }),
+                    servedPorts: unit.plan.servedPorts)
+                intercepted[unit.key]?.plan = unit.plan
+                problems[unit.key] = nil
+            } catch {
+                note(unit.key, "\(error)")
+            }
+        }
+    }
+
+    /// Removes every rule this enforcer made, and nothing else.
+    mutating func uninstall() {
+        for (key, existing) in intercepted { end(key, existing) }
+        intercepted = [:]
+    }
+
+    private mutating func note(_ unit: UnitKey, _ problem: String) {
+        if problems[unit] != problem { logger.error("unit-not-intercepted", metadata: ["unit": "\(unit)", "error": "\(problem)"]) }
+        problems[unit] = problem
+    }
+
+    private func end(_ key: UnitKey, _ existing: Intercepted) {
+        do {
+            // A namespace that has vanished took its rules with it.
+            if existing.namespace.isPresent { try existing.interceptor.uninstall() }
+            logger.info("unit-removed", metadata: ["unit": "\(key)"])
+        } catch {
+            logger.error("unit-not-removed", metadata: ["unit": "\(key)", "error": "\(error)"])
+        }
+    }
+
+    private func begin(_ unit: UnitPolicy) throws -> Intercepted {
+        let namespace: NetworkNamespace
+        switch unit.networkNamespace {
+        case .path(let path): namespace = try NetworkNamespace(path: path)
+        case .pid(let pid): namespace = try NetworkNamespace(pid: pid)
+        case .host: namespace = try NetworkNamespace.own()
+        }
+        let interceptor = try Interceptor(
+            unit: "\(unit.key)", namespace: namespace, kind: unit.networkNamespace == .host ? .host : .container, workers: workers,
+            failureMode: unit.failureMode == .open ? .open : .closed, logger: logger)
+        return Intercepted(interceptor: interceptor, namespace: namespace, place: unit.networkNamespace, plan: nil)
+    }
+
+    /// Copies of the listeners' descriptors, for the workers to own.
+    private func sockets(of interceptor: Interceptor) throws(SystemCallError) -> [UnitSockets] {
+        try interceptor.listeners.map { (pair) throws(SystemCallError) in
+            UnitSockets(
+                outgoing: try duplicate(pair.outgoing), outgoingPort: pair.outgoingPort,
+                incoming: try duplicate(pair.incoming), incomingPort: pair.incomingPort)
+        }
+    }
+
+    private func namespaces(of namespace: NetworkNamespace) throws(SystemCallError) -> [Int32] {
+        try (0..<workers).map { _ throws(SystemCallError) in try namespace.duplicate() }
+    }
+
+    private func duplicate(_ descriptor: Int32) throws(SystemCallError) -> Int32 {
+        try syscall("fcntl") { clinux_fcntl(descriptor, Int32(F_DUPFD_CLOEXEC), 0) }
+    }
+}
