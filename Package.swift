@@ -26,7 +26,6 @@ func tests(_ folder: String, dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "sallyport",
     products: [
-        .executable(name: "sallyportd", targets: ["sallyportd"]),
         .executable(name: "sallyport", targets: ["sallyport"]),
         .executable(name: "sallyport-plugin-runner", targets: ["sallyport-plugin-runner"]),
         .library(name: "PluginKit", targets: ["PluginKit"]),
@@ -103,14 +102,6 @@ let package = Package(
         .target(
             name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/ControlAPI"),
-        .target(
-            name: "Daemon",
-            dependencies: ["Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC", "SallyportProtocol", "Linux", "Yams",
-                           .product(name: "Logging", package: "swift-log")],
-            path: "Sources/Host/Daemon"),
-        .executableTarget(
-            name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            path: "Sources/Host/sallyportd"),
         .executableTarget(
             name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
 
@@ -155,15 +146,14 @@ let package = Package(
             tests("FlowLog", dependencies: ["FlowLog"]),
             tests("Prometheus", dependencies: ["Prometheus"]),
             tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
-            tests("DataPath", dependencies: ["DataPath"]),
+            tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
-            tests("Daemon", dependencies: ["Daemon"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),
-            tests("EndToEnd", dependencies: ["SallyportProtocol"]),
+
         ]
 )
