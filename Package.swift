@@ -98,7 +98,7 @@ let package = Package(
             dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", "Yams", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/PluginHost"),
         .target(
-            name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log")],
+            name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/ControlAPI"),
         .target(
             name: "Daemon",
@@ -151,10 +151,13 @@ let package = Package(
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
             tests("Prometheus", dependencies: ["Prometheus"]),
-            tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
+            .target(
+                name: "FakeControl", dependencies: ["ControlAPI", "TTRPC", .product(name: "Logging", package: "swift-log")],
+                path: "Tests/FakeControl"),
+            tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath"]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
-            tests("ControlAPI", dependencies: ["ControlAPI"]),
+            tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
             tests("Daemon", dependencies: ["Daemon"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile"]),
