@@ -17,4 +17,10 @@ public struct SallyportCommand: AsyncParsableCommand {
         ])
 
     public init() {}
+
+    /// Runs the command line and exits.
+    public static func run() async -> Never {
+        await main()
+        exit()
+    }
 }

@@ -2,4 +2,4 @@
 
 import SallyportCLI
 
-await SallyportCommand.main()
+await SallyportCommand.run()

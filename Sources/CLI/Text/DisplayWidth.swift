@@ -19,7 +19,7 @@ private func isSteering(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 /// Columns that `text` takes: two for wide characters (the blocks that terminals agree on), none for marks and joiners.
-func displayWidth(_ text: String) -> Int {
+package func displayWidth(_ text: String) -> Int {
     text.unicodeScalars.reduce(0) { $0 + columns(of: $1) }
 }
 
@@ -34,7 +34,7 @@ private func columns(of scalar: Unicode.Scalar) -> Int {
 }
 
 /// `text` cut to `width` columns, with "…" at its end if something is missing.
-func truncated(_ text: String, to width: Int) -> String {
+package func truncated(_ text: String, to width: Int) -> String {
     guard displayWidth(text) > width else { return text }
     var kept = ""
     var used = 0

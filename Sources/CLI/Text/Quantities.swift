@@ -1,7 +1,7 @@
 // Sizes and times, short: three digits at most.
 
 /// "612 B", "1.2 kB", "34 MB": powers of 1000.
-func bytes(_ count: UInt64) -> String {
+package func bytes(_ count: UInt64) -> String {
     if count < 1000 { return "\(count) B" }
     var value = Double(count)
     for unit in ["kB", "MB", "GB", "TB", "PB"] {
@@ -13,7 +13,7 @@ func bytes(_ count: UInt64) -> String {
 }
 
 /// "14 ms", "1.2 s", "3m 20s", "4h 5m", "12d 3h".
-func duration(nanoseconds: Int64) -> String {
+package func duration(nanoseconds: Int64) -> String {
     let value = Double(max(0, nanoseconds))
     if value < 999_500 { return "\(threeDigits(value / 1e3)) µs" }
     if value < 999_500_000 { return "\(threeDigits(value / 1e6)) ms" }

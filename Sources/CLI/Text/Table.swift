@@ -1,19 +1,19 @@
 // Aligned columns, as short as they can be.
 
-struct Table {
-    struct Cell: ExpressibleByStringInterpolation {
+package struct Table {
+    package struct Cell: ExpressibleByStringInterpolation {
         var text: String
         var style = Terminal.Style.plain
 
-        init(_ text: String, _ style: Terminal.Style = .plain) {
+        package init(_ text: String, _ style: Terminal.Style = .plain) {
             self.text = printable(text)
             self.style = style
         }
 
-        init(stringLiteral text: String) { self.init(text) }
+        package init(stringLiteral text: String) { self.init(text) }
     }
 
-    enum Alignment {
+    package enum Alignment {
         case left, right
         /// Left, and the first to give way when the terminal is too narrow.
         case flexible
@@ -26,12 +26,12 @@ struct Table {
     private let columns: [(title: String, alignment: Alignment)]
     private var rows: [[Cell]] = []
 
-    init(_ columns: (title: String, alignment: Alignment)...) { self.columns = columns }
+    package init(_ columns: (title: String, alignment: Alignment)...) { self.columns = columns }
 
-    mutating func add(_ cells: Cell...) { rows.append(cells) }
+    package mutating func add(_ cells: Cell...) { rows.append(cells) }
 
     /// Lines, each ended; only those columns in which a row has something.
-    func text(_ terminal: Terminal) -> String {
+    package func text(_ terminal: Terminal) -> String {
         let shown = columns.indices.filter { column in rows.contains { !$0[column].text.isEmpty } }
         let widths = fitted(shown, terminal)
         var text = line(shown, widths, terminal) { Cell(columns[$0].title, .dim) }

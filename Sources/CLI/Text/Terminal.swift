@@ -3,8 +3,8 @@
 import Foundation
 import Linux
 
-struct Terminal {
-    enum Style: String {
+package struct Terminal {
+    package enum Style: String {
         case plain = ""
         case bold = "1"
         case good = "32"
@@ -16,6 +16,11 @@ struct Terminal {
     /// Columns; nil if it is no terminal, where nothing is cut.
     let width: Int?
     let usesColour: Bool
+
+    package init(width: Int?, usesColour: Bool) {
+        self.width = width
+        self.usesColour = usesColour
+    }
 
     /// NO_COLOR: https://no-color.org.
     static let standardOutput: Terminal = {

@@ -10,15 +10,15 @@ private let pieceBytes = 256 << 10
 extension RPCRouter {
     init(_ service: any ControlService, access: ControlAccess) {
         self.init()
-        unary(access, .readOnly, "Status", service.status)
-        unary(access, .readOnly, "ListPlugins", service.listPlugins)
-        unary(access, .readOnly, "Explain", service.explain)
-        unary(access, .readOnly, "Metrics", service.metrics)
-        unary(access, .change, "Protect", service.protect)
-        unary(access, .change, "Release", service.release)
-        unary(access, .change, "Reload", service.reload)
-        unary(access, .change, "Drain", service.drain)
-        unary(access, .change, "SetLogLevel", service.setLogLevel)
+        answer(access, .readOnly, "Status", service.status)
+        answer(access, .readOnly, "ListPlugins", service.listPlugins)
+        answer(access, .readOnly, "Explain", service.explain)
+        answer(access, .readOnly, "Metrics", service.metrics)
+        answer(access, .change, "Protect", service.protect)
+        answer(access, .change, "Release", service.release)
+        answer(access, .change, "Reload", service.reload)
+        answer(access, .change, "Drain", service.drain)
+        answer(access, .change, "SetLogLevel", service.setLogLevel)
 
         stream(access, "ListServices") { request, send in
             for rows in pieces(try await service.listServices(request).services) {
@@ -33,11 +33,11 @@ extension RPCRouter {
         stream(access, "WatchFlows") { request, send in try await service.watchFlows(request, send: send) }
     }
 
-    private mutating func unary<Request: Message, Answer: Message>(
+    private mutating func answer<Request: Message, Answer: Message>(
         _ access: ControlAccess, _ call: ControlAccess.Call, _ method: String,
         _ body: @escaping @Sendable (Request) async throws -> Answer
     ) {
-        unary(service: controlServiceName, method: method) { (request: Request, context) -> Answer in
+        addUnary(service: controlServiceName, method: method) { (request: Request, context) -> Answer in
             try access.check(call, method, context.peer)
             return try await body(request)
         }
@@ -47,7 +47,7 @@ extension RPCRouter {
         _ access: ControlAccess, _ method: String,
         _ body: @escaping @Sendable (Request, RPCMessageSender<Answer>) async throws -> Void
     ) {
-        serverStream(service: controlServiceName, method: method) { (request: Request, context, send: RPCMessageSender<Answer>) in
+        addServerStream(service: controlServiceName, method: method) { (request: Request, context, send: RPCMessageSender<Answer>) in
             try access.check(.readOnly, method, context.peer)
             try await body(request, send)
         }
