@@ -100,7 +100,7 @@ let package = Package(
             dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", "Yams", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/PluginHost"),
         .target(
-            name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log")],
+            name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/ControlAPI"),
         .executableTarget(
             name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
@@ -145,10 +145,13 @@ let package = Package(
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
             tests("Prometheus", dependencies: ["Prometheus"]),
-            tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
+            .target(
+                name: "FakeControl", dependencies: ["ControlAPI", "TTRPC", .product(name: "Logging", package: "swift-log")],
+                path: "Tests/FakeControl"),
+            tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
-            tests("ControlAPI", dependencies: ["ControlAPI"]),
+            tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),

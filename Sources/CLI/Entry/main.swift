@@ -1,1 +1,5 @@
-print("")
+// The executable `sallyport`; everything is in SallyportCLI, so that tests can import it.
+
+import SallyportCLI
+
+await SallyportCommand.run()

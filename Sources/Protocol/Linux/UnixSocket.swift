@@ -11,8 +11,11 @@ extension Descriptor {
     }
 
     /// Listens on a new Unix stream socket at `path`; close-on-exec, non-blocking. There must be nothing at `path`.
-    public init(listeningAt path: String, backlog: Int32 = 128) throws(SystemCallError) {
+    /// - Parameter mode: Of the socket's file, cut by the umask. It is never wider, not for a moment: on Linux bind(2)
+    ///   takes it from the socket (net/unix/af_unix.c, `unix_bind_bsd`).
+    public init(listeningAt path: String, mode: mode_t = 0o777, backlog: Int32 = 128) throws(SystemCallError) {
         let socket = try Descriptor(unixSocketOfType: SOCK_NONBLOCK)
+        try syscall("fchmod", path) { fchmod(socket.raw, mode) }
         try withUnixAddress(path) { address, length throws(SystemCallError) in
             _ = try syscall("bind", path) { bind(socket.raw, address, length) }
         }

@@ -15,14 +15,18 @@ public struct RPCContext: Sendable {
     }
 }
 
+/// Who was at the other end of a Unix socket when it connected, as the kernel saw it.
 public struct RPCPeer: Sendable, Equatable {
     public var pid: Int32
     public var uid: UInt32
     public var gid: UInt32
+    /// Supplementary groups (SO_PEERGROUPS, Linux 4.13).
+    public var groups: [UInt32]
 
-    public init(pid: Int32, uid: UInt32, gid: UInt32) {
+    public init(pid: Int32, uid: UInt32, gid: UInt32, groups: [UInt32] = []) {
         self.pid = pid
         self.uid = uid
         self.gid = gid
+        self.groups = groups
     }
 }

@@ -217,6 +217,16 @@ extension RPCPeer {
         var credentials = clinux_credentials()
         // A socket of another family reports process 0 and the overflow ids -1; socket(7), SO_PEERCRED.
         guard clinux_peer_credentials(descriptor, &credentials) == 0, credentials.uid != UInt32.max else { return nil }
-        self.init(pid: credentials.pid, uid: credentials.uid, gid: credentials.gid)
+        self.init(pid: credentials.pid, uid: credentials.uid, gid: credentials.gid, groups: supplementaryGroups(descriptor))
     }
+}
+
+/// None where the kernel does not tell: a process may be in at most 65,536 (NGROUPS_MAX, credentials(7)).
+private func supplementaryGroups(_ descriptor: Int32) -> [UInt32] {
+    var bytes: socklen_t = 0
+    // With no room the call fails with ERANGE and says how much it needs.
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, nil, &bytes) != 0, clinux_errno() == ERANGE, bytes > 0 else { return [] }
+    var groups = [UInt32](repeating: 0, count: Int(bytes) / MemoryLayout<UInt32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, &groups, &bytes) == 0 else { return [] }
+    return groups
 }
