@@ -26,6 +26,7 @@ func tests(_ folder: String, dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "sallyport",
     products: [
+        .executable(name: "sallyportd", targets: ["sallyportd"]),
         .executable(name: "sallyport", targets: ["sallyport"]),
         .executable(name: "sallyport-plugin-runner", targets: ["sallyport-plugin-runner"]),
         .library(name: "PluginKit", targets: ["PluginKit"]),
@@ -102,6 +103,16 @@ let package = Package(
         .target(
             name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/ControlAPI"),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC",
+                "SallyportProtocol", "Linux", "Yams", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Host/Daemon"),
+        .executableTarget(
+            name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Sources/Host/sallyportd"),
         .executableTarget(
             name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
 
