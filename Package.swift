@@ -94,8 +94,17 @@ let package = Package(
             name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Host/DataPath"),
         .target(
+            name: "PluginCarriers",
+            dependencies: [
+                "SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Sources/Host/PluginCarriers"),
+        .target(
             name: "PluginHost",
-            dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", "Yams", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "SallyportProtocol", "PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux", "Yams", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             path: "Sources/Host/PluginHost"),
         .target(
             name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log")],
@@ -109,7 +118,8 @@ let package = Package(
             name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/Host/sallyportd"),
         .executableTarget(
-            name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
+            name: "sallyport-plugin-runner", dependencies: ["PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux"],
+            path: "Sources/Host/sallyport-plugin-runner"),
 
         // Plugins: PluginKit and Protocol below them, never Host.
         .target(
@@ -153,6 +163,7 @@ let package = Package(
             tests("Prometheus", dependencies: ["Prometheus"]),
             tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath"]),
+            tests("PluginCarriers", dependencies: ["PluginCarriers"]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
             tests("Daemon", dependencies: ["Daemon"]),

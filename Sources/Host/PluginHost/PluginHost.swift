@@ -1,1 +1,1 @@
-// PluginHost
+// empty
