@@ -43,15 +43,17 @@ public final class PluginProcess: Sendable {
     private init(_ file: PluginFile, runner: PluginFile, user: PluginUser?, log: @escaping PluginLog) throws {
         var ends: [Int32] = [-1, -1]
         try syscall("socketpair") { socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) }
-        let (socket, child) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        let socket = Descriptor(owning: ends[0])
+        let child = Descriptor(owning: ends[1])
         try syscall("pipe2") { pipe2(&ends, O_CLOEXEC) }
-        let (lines, output) = (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+        let lines = Descriptor(owning: ends[0])
+        let output = Descriptor(owning: ends[1])
         try syscall("fcntl") { clinux_fcntl(lines.raw, F_SETFL, Int(O_NONBLOCK)) }
         let null = try Descriptor(opening: "/dev/null", flags: O_RDONLY)
 
         let image = if case .program = file.form { file } else { runner }
         let fileInChild = file.form == .program(script: false) ? -1 : file.descriptor.raw
-        pid = try withArguments([image.name, file.name]) { arguments in
+        let pid = try withArguments([image.name, file.name]) { arguments in
             try (user?.groups ?? []).withUnsafeBufferPointer { groups in
                 var spawn = clinux_spawn(
                     image: image.descriptor.raw, null: null.raw, output: output.raw, socket: child.raw, file: fileInChild,
@@ -63,11 +65,13 @@ public final class PluginProcess: Sendable {
                 return pid
             }
         }
-        self.output = PluginOutput(pid: pid, log: LogGate(log))
+        self.pid = pid
+        let follower = PluginOutput(pid: pid, log: LogGate(log))
+        self.output = follower
         do {
             let process = try Descriptor(owning: syscall("pidfd_open") { clinux_pidfd_open(pid) })
             channel = try TTRPCClient(connection: socket)
-            try self.output.follow(lines: lines, process: process, name: file.name)
+            try follower.follow(lines: lines, process: process, name: file.name)
         } catch {
             // Nobody would see its end otherwise.
             Linux.kill(-pid, SIGKILL)

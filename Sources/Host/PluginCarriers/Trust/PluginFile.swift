@@ -44,10 +44,8 @@ public struct PluginFile: Sendable {
     /// Opens the file at `path`; one whose name ends in ".so" is a library.
     public init(path: String) throws(PluginFault) {
         // O_NONBLOCK: opening a FIFO must not wait for its other end.
-        let descriptor = try unreadable { () throws(SystemCallError) in
-            try Descriptor(opening: path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        }
-        let status = try unreadable { () throws(SystemCallError) in try status(of: descriptor.raw, path) }
+        let descriptor = try opened(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        let status = try unreadable { () throws(SystemCallError) in try fileStatus(of: descriptor.raw, path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notRegularFile(path: path) }
         try checkOwnership(status, path)
         let slash = path.lastIndex(of: "/")
@@ -75,7 +73,7 @@ public struct PluginFile: Sendable {
         self.name = name
         path = name
         form = .library
-        identity = Identity(try unreadable { () throws(SystemCallError) in try status(of: descriptor, name) })
+        identity = Identity(try unreadable { () throws(SystemCallError) in try fileStatus(of: descriptor, name) })
         self.descriptor = SharedDescriptor(descriptor)
     }
 
@@ -117,14 +115,12 @@ extension PluginFile.Identity {
 /// The directory and all above it: whoever may write one could put another file in place between two starts.
 /// A sticky directory such as /tmp is good enough further up: nobody may rename what belongs to another there.
 private func checkParents(of directory: String) throws(PluginFault) {
-    var current = try unreadable { () throws(SystemCallError) in
-        try Descriptor(opening: directory, flags: O_PATH | O_DIRECTORY)
-    }
+    var current = try opened(directory, O_PATH | O_DIRECTORY)
     var path = directory
     var below: PluginFile.Identity?
     // No path is deeper than PATH_MAX / 2 directories; path_resolution(7).
     for _ in 0..<2048 {
-        let status = try unreadable { () throws(SystemCallError) in try status(of: current.raw, path) }
+        let status = try unreadable { () throws(SystemCallError) in try fileStatus(of: current.raw, path) }
         let identity = PluginFile.Identity(status)
         if identity == below { return }
         if below == nil || status.st_mode & S_ISVTX == 0 {
@@ -150,13 +146,17 @@ private func checkOwner(_ status: stat, _ path: String) throws(PluginFault) {
     if status.st_uid != 0 && status.st_uid != geteuid() { throw .wrongOwner(path: path, uid: status.st_uid) }
 }
 
-private func status(of descriptor: Int32, _ path: String) throws(SystemCallError) -> stat {
+private func fileStatus(of descriptor: Int32, _ path: String) throws(SystemCallError) -> stat {
     var status = stat()
     try syscall("fstat", path) { fstat(descriptor, &status) }
     return status
 }
 
+private func opened(_ path: String, _ flags: Int32) throws(PluginFault) -> Descriptor {
+    do { return try Descriptor(opening: path, flags: flags) } catch { throw .unreadable(error) }
+}
+
 @discardableResult
-private func unreadable<Value: ~Copyable>(_ body: () throws(SystemCallError) -> Value) throws(PluginFault) -> Value {
+private func unreadable<Value>(_ body: () throws(SystemCallError) -> Value) throws(PluginFault) -> Value {
     do { return try body() } catch { throw .unreadable(error) }
 }
