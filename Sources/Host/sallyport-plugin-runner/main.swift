@@ -11,7 +11,7 @@ import TTRPC
 let arguments = CommandLine.arguments.dropFirst()
 if arguments.first == "--check" { exit(await runCheck(Array(arguments.dropFirst()))) }
 guard let name = arguments.first, arguments.count == 1, fcntl(3, F_GETFD) >= 0, fcntl(4, F_GETFD) >= 0 else {
-    fputs("sallyport-plugin-runner is started by sallyportd. To try a plugin: sallyport plugin check PATH\n", stderr)
+    logLine(SALLYPORT_LOG_ERROR, "sallyport-plugin-runner is started by sallyportd; to try a plugin: sallyport plugin check PATH")
     exit(EX_USAGE)
 }
 

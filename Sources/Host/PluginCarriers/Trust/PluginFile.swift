@@ -115,7 +115,7 @@ extension PluginFile.Identity {
 /// The directory and all above it: whoever may write one could put another file in place between two starts.
 /// A sticky directory such as /tmp is good enough further up: nobody may rename what belongs to another there.
 private func checkParents(of directory: String) throws(PluginFault) {
-    var current = try opened(directory, O_PATH | O_DIRECTORY)
+    var current = try opened(directory, Int32(CLINUX_O_PATH) | O_DIRECTORY)
     var path = directory
     var below: PluginFile.Identity?
     // No path is deeper than PATH_MAX / 2 directories; path_resolution(7).
@@ -131,7 +131,7 @@ private func checkParents(of directory: String) throws(PluginFault) {
         below = identity
         // ".." of the opened directory, not of its name, which may hold symbolic links.
         path += path.hasSuffix("/") ? ".." : "/.."
-        let above = clinux_openat(current.raw, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+        let above = clinux_openat(current.raw, "..", Int32(CLINUX_O_PATH) | O_DIRECTORY | O_CLOEXEC, 0)
         guard above >= 0 else { throw .unreadable(SystemCallError(call: "openat", errno: clinux_errno(), subject: path)) }
         current = Descriptor(owning: above)
     }

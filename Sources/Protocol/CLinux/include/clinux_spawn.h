@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +11,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "clinux_files.h"
+
+extern int setresuid(uid_t real, uid_t effective, uid_t saved);
+extern int setresgid(gid_t real, gid_t effective, gid_t saved);
+enum { CLINUX_AT_EMPTY_PATH = 0x1000 };  // fcntl.h
 
 // A child process that has nothing of its parent but what is named here. posix_spawn(3) sets neither limits
 // nor no_new_privs, and Swift code may not run between fork and exec, so this is C and async-signal-safe
@@ -98,7 +104,7 @@ static inline pid_t clinux_spawn_child(const struct clinux_spawn *spawn, struct 
     if (clinux_spawn_setup(spawn, &image, &report[1], parent, &trouble.step) == 0) {
       trouble.step = CLINUX_SPAWN_EXECUTE;
       // A script is executed as 4, which stays open for its interpreter.
-      syscall(SYS_execveat, spawn->file == spawn->image ? 4 : image, "", spawn->arguments, environment, AT_EMPTY_PATH);
+      syscall(SYS_execveat, spawn->file == spawn->image ? 4 : image, "", spawn->arguments, environment, CLINUX_AT_EMPTY_PATH);
     }
     trouble.code = errno;
     _exit(write(report[1], &trouble, sizeof trouble) < 0 ? 126 : 127);
