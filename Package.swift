@@ -163,7 +163,7 @@ let package = Package(
             tests("Prometheus", dependencies: ["Prometheus"]),
             tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath"]),
-            tests("PluginCarriers", dependencies: ["PluginCarriers"]),
+            tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "SallyportProtocol", "TTRPC", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
             tests("Daemon", dependencies: ["Daemon"]),
