@@ -199,9 +199,9 @@ struct CarrierTests {
         let plugin = try await workshop.start("well", through: carrier)
         let watch = try await plugin.watch()
         _ = try await watch.next()
-        async let rest = watch.next()
+        let rest = Task { try await watch.next() }
         await plugin.stop()
-        await #expect(throws: RPCError.self) { _ = try await rest }
+        await #expect(throws: RPCError.self) { _ = try await rest.value }
         await #expect(throws: RPCError.self) { try await plugin.health() }
     }
 }

@@ -35,8 +35,8 @@ extension RPCRouter {
             if !problems.isEmpty { throw ConfigRefused(problems) }
             return configuration
         }
-        unary(service: service, method: "Describe") { (_: Sallyport_Plugin_V1_DescribeRequest, _) in description }
-        unary(service: service, method: "Validate") { (request: Sallyport_Plugin_V1_ValidateRequest, _) in
+        addUnary(service: service, method: "Describe") { (_: Sallyport_Plugin_V1_DescribeRequest, _) in description }
+        addUnary(service: service, method: "Validate") { (request: Sallyport_Plugin_V1_ValidateRequest, _) in
             var response = Sallyport_Plugin_V1_ValidateResponse()
             do {
                 _ = try await accept(request.configJson)
@@ -45,7 +45,7 @@ extension RPCRouter {
             }
             return response
         }
-        unary(service: service, method: "Configure") { (request: Sallyport_Plugin_V1_ConfigureRequest, _) in
+        addUnary(service: service, method: "Configure") { (request: Sallyport_Plugin_V1_ConfigureRequest, _) in
             var response = Sallyport_Plugin_V1_ConfigureResponse()
             do {
                 try await plugin.configure(accept(request.configJson), host: request.host)
@@ -56,40 +56,40 @@ extension RPCRouter {
             }
             return response
         }
-        unary(service: service, method: "Health") { (_: Sallyport_Plugin_V1_HealthRequest, _) in
+        addUnary(service: service, method: "Health") { (_: Sallyport_Plugin_V1_HealthRequest, _) in
             let health = await plugin.health()
             return Sallyport_Plugin_V1_HealthResponse.with {
                 $0.ready = health.ready
                 $0.message = health.message
             }
         }
-        unary(service: service, method: "Shutdown") { (_: Sallyport_Plugin_V1_ShutdownRequest, _) in
+        addUnary(service: service, method: "Shutdown") { (_: Sallyport_Plugin_V1_ShutdownRequest, _) in
             await plugin.shutdown()
             return Sallyport_Plugin_V1_ShutdownResponse()
         }
     }
 
     private mutating func addPolicySource(_ source: some PolicySourcePlugin) {
-        serverStream(service: SALLYPORT_SERVICE_POLICY_SOURCE, method: "Watch") {
+        addServerStream(service: SALLYPORT_SERVICE_POLICY_SOURCE, method: "Watch") {
             (_: Sallyport_Plugin_V1_WatchPolicyRequest, _, sender) in try await source.watch(MessageSender(sender.send))
         }
     }
 
     private mutating func addTLSProvider(_ provider: some TLSProviderPlugin) {
         let service = SALLYPORT_SERVICE_TLS_PROVIDER
-        unary(service: service, method: "IssueProcessingUnit") { (request: IssueRequest, _) in try await provider.issue(request) }
-        serverStream(service: service, method: "WatchTrust") {
+        addUnary(service: service, method: "IssueProcessingUnit") { (request: IssueRequest, _) in try await provider.issue(request) }
+        addServerStream(service: service, method: "WatchTrust") {
             (_: Sallyport_Plugin_V1_WatchTrustRequest, _, sender) in try await provider.watchTrust(MessageSender(sender.send))
         }
     }
 
     private mutating func addLoadBalancerAdapter(_ adapter: some LoadBalancerAdapterPlugin) {
         let service = SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER
-        unary(service: service, method: "UpdateServices") { (request: UpdateServicesRequest, _) in
+        addUnary(service: service, method: "UpdateServices") { (request: UpdateServicesRequest, _) in
             try await adapter.updateServices(request)
             return Sallyport_Plugin_V1_UpdateServicesResponse()
         }
-        serverStream(service: service, method: "WatchFrontends") {
+        addServerStream(service: service, method: "WatchFrontends") {
             (_: Sallyport_Plugin_V1_WatchFrontendsRequest, _, sender) in try await adapter.watchFrontends(MessageSender(sender.send))
         }
     }

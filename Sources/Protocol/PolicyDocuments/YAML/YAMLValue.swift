@@ -3,6 +3,8 @@
 /// A node that is not of the type asked for: says what it is and what it should be.
 public struct WrongType: Error, Sendable {
     public let message: String
+
+    public init(message: String) { self.message = message }
 }
 
 extension YAMLNode {
