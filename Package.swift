@@ -97,8 +97,17 @@ let package = Package(
             name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Host/DataPath"),
         .target(
+            name: "PluginCarriers",
+            dependencies: [
+                "SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            path: "Sources/Host/PluginCarriers"),
+        .target(
             name: "PluginHost",
-            dependencies: ["SallyportProtocol", "TTRPC", "CSallyportPlugin", "Linux", "Yams", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "SallyportProtocol", "PolicyDocuments", "PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             path: "Sources/Host/PluginHost"),
         .target(
             name: "ControlAPI", dependencies: ["SallyportProtocol", "TTRPC", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
@@ -114,7 +123,8 @@ let package = Package(
             name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Sources/Host/sallyportd"),
         .executableTarget(
-            name: "sallyport-plugin-runner", dependencies: ["PluginHost"], path: "Sources/Host/sallyport-plugin-runner"),
+            name: "sallyport-plugin-runner", dependencies: ["PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux"],
+            path: "Sources/Host/sallyport-plugin-runner"),
 
         // Plugins: PluginKit and Protocol below them, never Host.
         .target(
@@ -161,6 +171,7 @@ let package = Package(
                 path: "Tests/FakeControl"),
             tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
+            tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "SallyportProtocol", "TTRPC", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
             tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),

@@ -1,7 +1,6 @@
 // The typed end of a server stream.
 
 import SwiftProtobuf
-import TTRPC
 
 /// Sends the messages of one watch.
 public struct MessageSender<Event: Message>: Sendable {
@@ -9,10 +8,6 @@ public struct MessageSender<Event: Message>: Sendable {
 
     /// A sender that hands each message to `send`: for tests of a plugin without a host.
     public init(_ send: @escaping @Sendable (Event) async throws -> Void) { sendOne = send }
-
-    init(encodingTo sender: any RPCSender) {
-        sendOne = { try await sender.send($0.serializedBytes()) }
-    }
 
     /// Waits while the host does not read.
     /// - Throws: `RPCError` with `.cancelled` once the host no longer wants the stream, `.resourceExhausted` for a

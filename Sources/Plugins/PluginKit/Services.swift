@@ -2,7 +2,6 @@
 
 import CSallyportPlugin
 import SallyportProtocol
-import SwiftProtobuf
 import TTRPC
 
 extension RPCRouter {
@@ -36,8 +35,8 @@ extension RPCRouter {
             if !problems.isEmpty { throw ConfigRefused(problems) }
             return configuration
         }
-        add(service: service, method: "Describe", unary { (_: Sallyport_Plugin_V1_DescribeRequest) in description })
-        add(service: service, method: "Validate", unary { (request: Sallyport_Plugin_V1_ValidateRequest) in
+        addUnary(service: service, method: "Describe") { (_: Sallyport_Plugin_V1_DescribeRequest, _) in description }
+        addUnary(service: service, method: "Validate") { (request: Sallyport_Plugin_V1_ValidateRequest, _) in
             var response = Sallyport_Plugin_V1_ValidateResponse()
             do {
                 _ = try await accept(request.configJson)
@@ -45,8 +44,8 @@ extension RPCRouter {
                 response.problems = refused.problems
             }
             return response
-        })
-        add(service: service, method: "Configure", unary { (request: Sallyport_Plugin_V1_ConfigureRequest) in
+        }
+        addUnary(service: service, method: "Configure") { (request: Sallyport_Plugin_V1_ConfigureRequest, _) in
             var response = Sallyport_Plugin_V1_ConfigureResponse()
             do {
                 try await plugin.configure(accept(request.configJson), host: request.host)
@@ -56,62 +55,42 @@ extension RPCRouter {
                 response.problems = [ConfigProblem(field: "", "\(error)")]
             }
             return response
-        })
-        add(service: service, method: "Health", unary { (_: Sallyport_Plugin_V1_HealthRequest) in
+        }
+        addUnary(service: service, method: "Health") { (_: Sallyport_Plugin_V1_HealthRequest, _) in
             let health = await plugin.health()
-            var response = Sallyport_Plugin_V1_HealthResponse()
-            response.ready = health.ready
-            response.message = health.message
-            return response
-        })
-        add(service: service, method: "Shutdown", unary { (_: Sallyport_Plugin_V1_ShutdownRequest) in
+            return Sallyport_Plugin_V1_HealthResponse.with {
+                $0.ready = health.ready
+                $0.message = health.message
+            }
+        }
+        addUnary(service: service, method: "Shutdown") { (_: Sallyport_Plugin_V1_ShutdownRequest, _) in
             await plugin.shutdown()
             return Sallyport_Plugin_V1_ShutdownResponse()
-        })
+        }
     }
 
     private mutating func addPolicySource(_ source: some PolicySourcePlugin) {
-        add(service: SALLYPORT_SERVICE_POLICY_SOURCE, method: "Watch", stream {
-            (_: Sallyport_Plugin_V1_WatchPolicyRequest, events) in try await source.watch(events)
-        })
+        addServerStream(service: SALLYPORT_SERVICE_POLICY_SOURCE, method: "Watch") {
+            (_: Sallyport_Plugin_V1_WatchPolicyRequest, _, sender) in try await source.watch(MessageSender(sender.send))
+        }
     }
 
     private mutating func addTLSProvider(_ provider: some TLSProviderPlugin) {
         let service = SALLYPORT_SERVICE_TLS_PROVIDER
-        add(service: service, method: "IssueProcessingUnit", unary { (request: IssueRequest) in try await provider.issue(request) })
-        add(service: service, method: "WatchTrust", stream {
-            (_: Sallyport_Plugin_V1_WatchTrustRequest, bundles) in try await provider.watchTrust(bundles)
-        })
+        addUnary(service: service, method: "IssueProcessingUnit") { (request: IssueRequest, _) in try await provider.issue(request) }
+        addServerStream(service: service, method: "WatchTrust") {
+            (_: Sallyport_Plugin_V1_WatchTrustRequest, _, sender) in try await provider.watchTrust(MessageSender(sender.send))
+        }
     }
 
     private mutating func addLoadBalancerAdapter(_ adapter: some LoadBalancerAdapterPlugin) {
         let service = SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER
-        add(service: service, method: "UpdateServices", unary { (request: UpdateServicesRequest) in
+        addUnary(service: service, method: "UpdateServices") { (request: UpdateServicesRequest, _) in
             try await adapter.updateServices(request)
             return Sallyport_Plugin_V1_UpdateServicesResponse()
-        })
-        add(service: service, method: "WatchFrontends", stream {
-            (_: Sallyport_Plugin_V1_WatchFrontendsRequest, events) in try await adapter.watchFrontends(events)
-        })
-    }
-}
-
-private func unary<Request: Message, Response: Message>(
-    _ body: @escaping @Sendable (Request) async throws -> Response
-) -> RPCMethod {
-    .unary { request, _ in try await body(decode(request)).serializedBytes() }
-}
-
-private func stream<Request: Message, Event: Message>(
-    _ body: @escaping @Sendable (Request, MessageSender<Event>) async throws -> Void
-) -> RPCMethod {
-    .serverStream { request, _, sender in try await body(decode(request), MessageSender(encodingTo: sender)) }
-}
-
-private func decode<Request: Message>(_ bytes: [UInt8]) throws(RPCError) -> Request {
-    do {
-        return try Request(serializedBytes: bytes)
-    } catch {
-        throw RPCError(.invalidArgument, "the request is no \(Request.protoMessageName): \(error)")
+        }
+        addServerStream(service: service, method: "WatchFrontends") {
+            (_: Sallyport_Plugin_V1_WatchFrontendsRequest, _, sender) in try await adapter.watchFrontends(MessageSender(sender.send))
+        }
     }
 }

@@ -1,6 +1,6 @@
 // A thread that runs one piece of code to its end.
 
-/// A thread that was started and must be joined once.
+/// A thread that was started and must be joined or detached, once.
 public struct RunningThread: Sendable {
     private let raw: pthread_t
 
@@ -36,6 +36,9 @@ public struct RunningThread: Sendable {
 
     /// Waits until the thread's code has returned. Once only.
     public func join() { pthread_join(raw, nil) }
+
+    /// Lets the thread end by itself. In place of `join`.
+    public func detach() { pthread_detach(raw) }
 
     private final class Start: Sendable {
         let name: String

@@ -23,6 +23,7 @@ static inline int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t ev
 }
 static inline uint64_t clinux_epoll_data(const struct epoll_event *event) { return event->data.u64; }
 extern int pipe2(int[2], int);
+enum { CLINUX_O_PATH = 010000000 };  // open(2)
 // fcntl(2), F_SETPIPE_SZ.
 enum { CLINUX_F_SETPIPE_SZ = 1031 };
 extern ssize_t splice(int, int64_t *, int, int64_t *, size_t, unsigned);

@@ -20,7 +20,7 @@ struct Form<Value>: Sendable {
     }
 
     /// A form whose only failure is a value of the wrong type.
-    init(_ name: String, simple: @escaping @Sendable (YAMLNode) throws(WrongType) -> Value) {
+    public init(_ name: String, simple: @escaping @Sendable (YAMLNode) throws(WrongType) -> Value) {
         self.init(name) { node, path, reading in
             do throws(WrongType) {
                 return try simple(node)

@@ -40,7 +40,7 @@ final class YAMLNode: Sendable {
     }
 
     /// The node at "spec.incoming[1].ports[0]", or the last one on the way to it that exists.
-    func nearest(to path: String) -> YAMLNode {
+    public func nearest(to path: String) -> YAMLNode {
         var node = self
         for part in path.split(whereSeparator: { $0 == "." || $0 == "[" }) {
             if part.last == "]" {

@@ -1,0 +1,2 @@
+#define ENTRY for (;;) pause();
+#include "plugin-under-test.h"

@@ -1,0 +1,2 @@
+#define ENTRY_NAME plugin_entry
+#include "plugin-under-test.h"

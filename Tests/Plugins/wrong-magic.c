@@ -1,0 +1,2 @@
+#define MAGIC 0xdeadbeef
+#include "plugin-under-test.h"
