@@ -179,6 +179,7 @@ let package = Package(
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),
+            tests("EndToEnd", dependencies: ["Linux"]),
 
         ]
 )

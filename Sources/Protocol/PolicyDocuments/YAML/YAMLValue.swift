@@ -43,12 +43,12 @@ extension YAMLNode {
     }
 
     /// True for `null`, `~` and a field with nothing after its colon.
-    public var isNull: Bool {
+    var isNull: Bool {
         if case .scalar(let text, isPlain: true) = content { YAMLNode.meaning(ofPlain: text) == .null } else { false }
     }
 
     /// Text that no reader of YAML or JSON takes for a number, a boolean or null.
-    public func text(_ expected: String = "text") throws(WrongType) -> String {
+    func text(_ expected: String = "text") throws(WrongType) -> String {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch(expected) }
         if isPlain {
             switch YAMLNode.meaning(ofPlain: text) {
@@ -61,7 +61,7 @@ extension YAMLNode {
         return text
     }
 
-    public func flag() throws(WrongType) -> Bool {
+    func flag() throws(WrongType) -> Bool {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch("true or false") }
         switch text {
         case "true", "True", "TRUE": if isPlain { return true }
@@ -72,7 +72,7 @@ extension YAMLNode {
     }
 
     /// A whole number in decimal.
-    public func integer(_ expected: String, in range: ClosedRange<Int>) throws(WrongType) -> Int {
+    func integer(_ expected: String, in range: ClosedRange<Int>) throws(WrongType) -> Int {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch(expected) }
         let digits = text.first == "-" ? text.dropFirst() : text[...]
         guard !digits.isEmpty, digits.utf8.allSatisfy(isDigit) else { throw mismatch(expected) }
@@ -84,7 +84,7 @@ extension YAMLNode {
     }
 
     /// "must be EXPECTED, not WHAT IT IS".
-    public func mismatch(_ expected: String) -> WrongType {
+    func mismatch(_ expected: String) -> WrongType {
         switch content {
         case .unusable(let reason): WrongType(message: reason)
         case .sequence: WrongType(message: "must be \(expected), not a list")
@@ -97,10 +97,14 @@ extension YAMLNode {
 
 func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
 
-/// `text` in quotes for a message: cut at 60 characters, control characters escaped.
-func quoted(_ text: some StringProtocol) -> String {
-    let shown = text.prefix(60).unicodeScalars.reduce(into: "") { result, scalar in
+/// `text` for a message: cut at 60 characters, control characters escaped.
+func shown(_ text: some StringProtocol) -> String {
+    let start = text.unicodeScalars.prefix(60)
+    let clean = start.reduce(into: "") { result, scalar in
         result += scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
     }
-    return shown.unicodeScalars.count < text.unicodeScalars.count && text.count > 60 ? "\"\(shown)…\"" : "\"\(shown)\""
+    return start.endIndex == text.unicodeScalars.endIndex ? clean : clean + "…"
 }
+
+/// The same in quotes.
+func quoted(_ text: some StringProtocol) -> String { "\"\(shown(text))\"" }

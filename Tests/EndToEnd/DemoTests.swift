@@ -1,0 +1,33 @@
+// The demonstration as a test: the shipped daemon, plugins, command and examples, and what it promises to show.
+
+import Foundation
+import Support
+import Testing
+
+@Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
+struct DemoTests {
+    /// The folder of the package: this file is in Tests/EndToEnd.
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    @Test("two nodes: the client is served over TLS 1.3 on both IP versions, the visitor is refused, and both are recorded and explained")
+    func demo() throws {
+        let process = Process()
+        process.executableURL = DemoTests.root.appendingPathComponent("scripts/demo")
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "\(output)")
+        #expect(output.contains("hello from server"))
+        #expect(output.contains("the secret seen in clear 0 times"))
+        #expect(output.contains("🔒"))
+        #expect(output.contains("/demo/visitor"))
+        #expect(output.contains("default-reject"))
+        // Nothing is left behind.
+        let left = try FileManager.default.contentsOfDirectory(atPath: "/run/netns").filter { $0.hasPrefix("sallyport-demo") }
+        #expect(left.isEmpty)
+    }
+}
