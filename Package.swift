@@ -102,7 +102,7 @@ let package = Package(
         .target(
             name: "PluginHost",
             dependencies: [
-                "SallyportProtocol", "PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux", "Yams", "COpenSSL",
+                "SallyportProtocol", "PolicyDocuments", "PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             path: "Sources/Host/PluginHost"),
@@ -164,7 +164,7 @@ let package = Package(
             tests("CLI", dependencies: ["SallyportCLI", "ControlAPI", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath"]),
             tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "SallyportProtocol", "TTRPC", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
+            tests("PluginHost", dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("ControlAPI", dependencies: ["ControlAPI"]),
             tests("Daemon", dependencies: ["Daemon"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),

@@ -83,6 +83,13 @@ public final class PluginProcess: Sendable {
     /// Waits until the process has ended and everything it wrote is logged.
     public func exit() async -> PluginExit { await output.exit() }
 
+    /// As `exit`; nil if it has not ended within `limit`.
+    public func exit(within limit: Duration) async -> PluginExit? {
+        let answer = FirstAnswer<PluginExit?>()
+        Task { answer.give(await exit()) }
+        return await answer.value(within: limit, late: nil)
+    }
+
     /// Closes the connection, which tells the process to end, and kills it after `grace`.
     public func stop(grace: Duration = .seconds(1)) async {
         await channel.close()

@@ -137,7 +137,7 @@ private func checkParents(of directory: String) throws(PluginFault) {
     }
 }
 
-private func checkOwnership(_ status: stat, _ path: String) throws(PluginFault) {
+func checkOwnership(_ status: stat, _ path: String) throws(PluginFault) {
     try checkOwner(status, path)
     if status.st_mode & (S_IWGRP | S_IWOTH) != 0 { throw .writableByOthers(path: path, mode: UInt32(status.st_mode & 0o7777)) }
 }
@@ -146,17 +146,17 @@ private func checkOwner(_ status: stat, _ path: String) throws(PluginFault) {
     if status.st_uid != 0 && status.st_uid != geteuid() { throw .wrongOwner(path: path, uid: status.st_uid) }
 }
 
-private func fileStatus(of descriptor: Int32, _ path: String) throws(SystemCallError) -> stat {
+func fileStatus(of descriptor: Int32, _ path: String) throws(SystemCallError) -> stat {
     var status = stat()
     try syscall("fstat", path) { fstat(descriptor, &status) }
     return status
 }
 
-private func opened(_ path: String, _ flags: Int32) throws(PluginFault) -> Descriptor {
+func opened(_ path: String, _ flags: Int32) throws(PluginFault) -> Descriptor {
     do { return try Descriptor(opening: path, flags: flags) } catch { throw .unreadable(error) }
 }
 
 @discardableResult
-private func unreadable<Value>(_ body: () throws(SystemCallError) -> Value) throws(PluginFault) -> Value {
+func unreadable<Value>(_ body: () throws(SystemCallError) -> Value) throws(PluginFault) -> Value {
     do { return try body() } catch { throw .unreadable(error) }
 }
