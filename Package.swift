@@ -172,7 +172,7 @@ let package = Package(
             tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
             tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "SallyportProtocol", "TTRPC", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("PluginHost", dependencies: ["PluginHost", "PluginKit"]),
+            tests("PluginHost", dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),

@@ -73,7 +73,7 @@ struct CarrierTests {
             _ = try await StartedPlugin(file, through: .inProcess)
             Issue.record("text was loaded")
         } catch let fault as PluginFault {
-            #expect("\(fault)" == "text cannot be loaded: invalid ELF header")
+            #expect("\(fault)".hasPrefix("text cannot be loaded: ") && !"\(fault)".contains("/proc/"))
         }
     }
 

@@ -8,7 +8,7 @@ static int32_t flood(struct instance *self, const sallyport_call_v1 *call, sally
   if (is(call, "Configure"))
     for (int i = 0; i < 10000; i++) {
       say(self, SALLYPORT_LOG_NOTICE, "flood");
-      fputs("flood\n", stderr);
+      if (!getenv("PATH")) fputs("flood\n", stderr); // in a process of its own, which has no environment
     }
   return answer(self, call, reply);
 }

@@ -1,12 +1,12 @@
 // How long to wait before trying again.
 
 /// Pauses that double from the first to the longest, each ± 20 % so that plugins which fell together do not rise together.
-struct Backoff: Sendable {
+package struct Backoff: Sendable {
     private let first: Duration
     private let longest: Duration
     private var next_: Duration
 
-    init(first: Duration, longest: Duration) {
+    package init(first: Duration, longest: Duration) {
         self.first = first
         self.longest = longest
         next_ = first
@@ -14,7 +14,7 @@ struct Backoff: Sendable {
 
     init(_ times: PluginTimes) { self.init(first: times.firstPause, longest: times.longestPause) }
 
-    mutating func next(using generator: inout some RandomNumberGenerator) -> Duration {
+    package mutating func next(using generator: inout some RandomNumberGenerator) -> Duration {
         defer { next_ = min(next_ * 2, longest) }
         return next_ * Double.random(in: 0.8...1.2, using: &generator)
     }
@@ -24,7 +24,7 @@ struct Backoff: Sendable {
         return next(using: &generator)
     }
 
-    mutating func reset() { next_ = first }
+    package mutating func reset() { next_ = first }
 }
 
 extension Duration {

@@ -4,18 +4,20 @@ import SallyportProtocol
 
 /// Follows a source's events. After `restart`, what it had before stays until it has sent everything there is, and what it
 /// did not send again is removed then.
-struct PolicyMirror: Sendable {
-    typealias Key = Sallyport_Policy_V1_ObjectKey
+package struct PolicyMirror: Sendable {
+    package typealias Key = Sallyport_Policy_V1_ObjectKey
+
+    package init() {}
 
     private var known: Set<Key> = []
     /// While the first snapshot after a restart comes: what it has brought so far.
     private var seen: Set<Key>?
 
     /// A new watch begins.
-    mutating func restart() { seen = [] }
+    package mutating func restart() { seen = [] }
 
     /// - Returns: What to pass on, in order.
-    mutating func take(_ event: Sallyport_Plugin_V1_PolicyEvent) -> [Sallyport_Plugin_V1_PolicyEvent] {
+    package mutating func take(_ event: Sallyport_Plugin_V1_PolicyEvent) -> [Sallyport_Plugin_V1_PolicyEvent] {
         switch event.event {
         case .upsert(let object): insert(object.key)
         case .remove(let key): remove(key)
@@ -34,7 +36,7 @@ struct PolicyMirror: Sendable {
     }
 
     /// Everything goes: the source's drop-in was taken away.
-    mutating func removeAll() -> [Sallyport_Plugin_V1_PolicyEvent] {
+    package mutating func removeAll() -> [Sallyport_Plugin_V1_PolicyEvent] {
         guard !known.isEmpty || seen != nil else { return [] }
         defer { (known, seen) = ([], nil) }
         return PolicyMirror.removals(known) + [.with { $0.problems = .init() }, .with { $0.complete = .init() }]

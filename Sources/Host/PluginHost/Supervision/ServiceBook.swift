@@ -3,19 +3,21 @@
 import SallyportProtocol
 
 /// Gathers changes until the adapter takes them: only the last of each service counts.
-struct ServiceBook: Sendable {
-    typealias Key = Sallyport_Policy_V1_ObjectKey
-    typealias Service = Sallyport_Plugin_V1_AdaptedService
+package struct ServiceBook: Sendable {
+    package typealias Key = Sallyport_Policy_V1_ObjectKey
+    package typealias Service = Sallyport_Plugin_V1_AdaptedService
 
     /// Bytes of services in one message, well below the limit of 4 MiB.
-    static let messageBytes = 1 << 20
+    package static let messageBytes = 1 << 20
 
-    private(set) var services: [Key: Service] = [:]
+    package private(set) var services: [Key: Service] = [:]
     private var changed: Set<Key> = []
     /// The adapter knows nothing of what is here.
     private var startsOver = true
 
-    mutating func apply(upserts: [Service], removes: [Key], replaceAll: Bool) {
+    package init() {}
+
+    package mutating func apply(upserts: [Service], removes: [Key], replaceAll: Bool) {
         if replaceAll {
             services = [:]
             changed = []
@@ -32,12 +34,12 @@ struct ServiceBook: Sendable {
     }
 
     /// The adapter is a new one, or an update did not reach it.
-    mutating func startOver() { startsOver = true }
+    package mutating func startOver() { startsOver = true }
 
-    var hasChanges: Bool { startsOver || !changed.isEmpty }
+    package var hasChanges: Bool { startsOver || !changed.isEmpty }
 
     /// The updates that bring the adapter up to date; from then on it counts as told.
-    mutating func take() -> [Sallyport_Plugin_V1_UpdateServicesRequest] {
+    package mutating func take() -> [Sallyport_Plugin_V1_UpdateServicesRequest] {
         guard hasChanges else { return [] }
         var request = Sallyport_Plugin_V1_UpdateServicesRequest()
         request.replaceAll = startsOver

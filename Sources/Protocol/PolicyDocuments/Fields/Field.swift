@@ -2,11 +2,11 @@
 // Decoding, error messages and the check of docs/policy.md all read these tables.
 
 /// How a value is written, and how it is read.
-struct Form<Value>: Sendable {
+public struct Form<Value>: Sendable {
     /// "a port from 1 to 65535"
-    let name: String
+    public let name: String
     /// The fields of a mapping, or of a list's mappings.
-    let fields: [FieldDescription]
+    public let fields: [FieldDescription]
     /// Reads the value at a path; nil if it cannot, with the problem noted.
     let read: @Sendable (YAMLNode, _ path: String, inout FieldReading) -> Value?
 
@@ -33,25 +33,25 @@ struct Form<Value>: Sendable {
 }
 
 /// Whether a field must be there, and what holds if it is not.
-package enum Presence: Sendable, Equatable {
+public enum Presence: Sendable, Equatable {
     case required
     case optional(_ default: String)
 }
 
 /// What the documentation says of a field.
-package struct FieldDescription: Sendable, Equatable {
-    package let name: String
-    package let form: String
-    package let presence: Presence
-    package let fields: [FieldDescription]
+public struct FieldDescription: Sendable, Equatable {
+    public let name: String
+    public let form: String
+    public let presence: Presence
+    public let fields: [FieldDescription]
 }
 
 /// One field of a mapping that becomes a `Message`.
-struct Field<Message>: Sendable {
-    let description: FieldDescription
+public struct Field<Message>: Sendable {
+    public let description: FieldDescription
     let read: @Sendable (YAMLNode, _ path: String, inout Message, inout FieldReading) -> Void
 
-    init<Value>(
+    public init<Value>(
         _ name: String, _ property: any WritableKeyPath<Message, Value> & Sendable, _ form: Form<Value>,
         _ presence: Presence = .optional("none")
     ) {
@@ -63,7 +63,7 @@ struct Field<Message>: Sendable {
 }
 
 /// The problems found while a document is read, with their places.
-struct FieldReading: Sendable {
+public struct FieldReading: Sendable {
     struct Found: Sendable {
         let line: Int
         let column: Int
@@ -73,7 +73,7 @@ struct FieldReading: Sendable {
 
     private(set) var found: [Found] = []
 
-    init() {}
+    public init() {}
 
     mutating func note(_ node: YAMLNode, _ field: String, _ message: String) {
         found.append(Found(line: node.line, column: node.column, field: field, message: message))

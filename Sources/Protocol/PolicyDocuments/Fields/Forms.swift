@@ -1,20 +1,20 @@
 // The forms that values take in documents.
 
 extension Form where Value == String {
-    static var text: Form { text("text") }
+    public static var text: Form { text("text") }
 
     /// Text that the message calls by a better name: "a domain name".
-    static func text(_ name: String) -> Form {
+    public static func text(_ name: String) -> Form {
         Form(name, simple: { node throws(WrongType) in try node.text(name) })
     }
 }
 
 extension Form where Value == Bool {
-    static var flag: Form { Form("true or false", simple: { node throws(WrongType) in try node.flag() }) }
+    public static var flag: Form { Form("true or false", simple: { node throws(WrongType) in try node.flag() }) }
 }
 
 extension Form where Value == UInt32 {
-    static var port: Form {
+    public static var port: Form {
         let name = "a port from 1 to 65535"
         return Form(name, simple: { node throws(WrongType) in UInt32(try node.integer(name, in: 1...65535)) })
     }
@@ -22,7 +22,7 @@ extension Form where Value == UInt32 {
 
 extension Form {
     /// A list of values of one form.
-    static func list<Element>(of element: Form<Element>, _ name: String) -> Form where Value == [Element] {
+    public static func list<Element>(of element: Form<Element>, _ name: String) -> Form where Value == [Element] {
         Form("a list of \(name)", fields: element.fields) { node, path, reading in
             guard case .sequence(let items) = node.content else {
                 reading.note(node, path, node.mismatch("a list of \(name)").message)
@@ -33,7 +33,7 @@ extension Form {
     }
 
     /// One of a few words.
-    static func word(_ words: KeyValuePairs<String, Value>) -> Form where Value: Sendable {
+    public static func word(_ words: KeyValuePairs<String, Value>) -> Form where Value: Sendable {
         let choices = words.map { (name: $0.key, value: $0.value) }
         let names = choices.map(\.name)
         let expected = (names.dropLast(2) + [names.suffix(2).joined(separator: " or ")]).joined(separator: ", ")

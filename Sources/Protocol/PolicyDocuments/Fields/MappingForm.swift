@@ -2,7 +2,7 @@
 
 extension Form {
     /// A mapping with exactly these fields.
-    static func mapping(_ fields: [Field<Value>], initial: @autoclosure @escaping @Sendable () -> Value) -> Form {
+    public static func mapping(_ fields: [Field<Value>], initial: @autoclosure @escaping @Sendable () -> Value) -> Form {
         let descriptions = fields.map(\.description)
         return Form("a mapping", fields: descriptions) { node, path, reading in
             guard case .mapping(let pairs) = node.content else {
@@ -17,7 +17,7 @@ extension Form {
                     reading.note(key, path, key.mismatch("the name of a field").message)
                     continue
                 }
-                let field = path.isEmpty ? shown(name) : "\(path).\(shown(name))"
+                let field = path.isEmpty ? name : "\(path).\(name)"
                 if let line = seen.updateValue(key.line, forKey: name) {
                     reading.note(key, field, "is already given on line \(line); keep one of the two")
                 } else if let known = fields.first(where: { $0.description.name == name }) {

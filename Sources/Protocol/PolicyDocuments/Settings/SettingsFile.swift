@@ -22,6 +22,8 @@ public func decodeSettings<Value>(_ bytes: [UInt8], file: String, as form: Form<
 public struct SettingsProblems: Error, Sendable, CustomStringConvertible {
     public let problems: [DocumentProblem]
 
+    public init(problems: [DocumentProblem]) { self.problems = problems }
+
     public var description: String { problems.map { "\($0)" }.joined(separator: "; ") }
 }
 

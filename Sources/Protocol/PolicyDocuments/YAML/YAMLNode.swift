@@ -1,8 +1,8 @@
 // A piece of a document as it was written, with its place, before it means anything.
 
 /// A YAML node. Nodes are shared where the text uses aliases.
-final class YAMLNode: Sendable {
-    enum Content: Sendable {
+public final class YAMLNode: Sendable {
+    public enum Content: Sendable {
         /// Text, and whether it stood without quotes (then it may be a number, a boolean or null).
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
@@ -11,12 +11,12 @@ final class YAMLNode: Sendable {
         case unusable(String)
     }
 
-    let content: Content
+    public let content: Content
     /// From 1.
-    let line: Int
+    public let line: Int
     /// In characters, from 1.
-    let column: Int
-    /// How many nodes a walk from here would meet, with long text counted as several: bounds what aliases can multiply.
+    public let column: Int
+    /// How many nodes a walk from here would meet: bounds what aliases can multiply.
     let weight: Int
 
     init(_ content: Content, line: Int, column: Int) {
@@ -24,8 +24,7 @@ final class YAMLNode: Sendable {
         self.line = line
         self.column = column
         weight = switch content {
-        case .scalar(let text, _): 1 + text.utf8.count / 64
-        case .unusable: 1
+        case .scalar, .unusable: 1
         case .sequence(let items): items.reduce(1) { $0 + $1.weight }
         case .mapping(let pairs): pairs.reduce(1) { $0 + $1.key.weight + $1.value.weight }
         }

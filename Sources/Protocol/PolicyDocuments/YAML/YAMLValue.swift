@@ -43,12 +43,12 @@ extension YAMLNode {
     }
 
     /// True for `null`, `~` and a field with nothing after its colon.
-    var isNull: Bool {
+    public var isNull: Bool {
         if case .scalar(let text, isPlain: true) = content { YAMLNode.meaning(ofPlain: text) == .null } else { false }
     }
 
     /// Text that no reader of YAML or JSON takes for a number, a boolean or null.
-    func text(_ expected: String = "text") throws(WrongType) -> String {
+    public func text(_ expected: String = "text") throws(WrongType) -> String {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch(expected) }
         if isPlain {
             switch YAMLNode.meaning(ofPlain: text) {
@@ -61,7 +61,7 @@ extension YAMLNode {
         return text
     }
 
-    func flag() throws(WrongType) -> Bool {
+    public func flag() throws(WrongType) -> Bool {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch("true or false") }
         switch text {
         case "true", "True", "TRUE": if isPlain { return true }
@@ -72,7 +72,7 @@ extension YAMLNode {
     }
 
     /// A whole number in decimal.
-    func integer(_ expected: String, in range: ClosedRange<Int>) throws(WrongType) -> Int {
+    public func integer(_ expected: String, in range: ClosedRange<Int>) throws(WrongType) -> Int {
         guard case .scalar(let text, let isPlain) = content else { throw mismatch(expected) }
         let digits = text.first == "-" ? text.dropFirst() : text[...]
         guard !digits.isEmpty, digits.utf8.allSatisfy(isDigit) else { throw mismatch(expected) }
@@ -84,7 +84,7 @@ extension YAMLNode {
     }
 
     /// "must be EXPECTED, not WHAT IT IS".
-    func mismatch(_ expected: String) -> WrongType {
+    public func mismatch(_ expected: String) -> WrongType {
         switch content {
         case .unusable(let reason): WrongType(message: reason)
         case .sequence: WrongType(message: "must be \(expected), not a list")
