@@ -13,6 +13,11 @@ extension PolicyCompiler {
         return retired > 2 * live + PolicyCompiler.minimumRetired
     }
 
+    /// How many atoms, namespaces and tags are kept, in use or not.
+    package var retainedNumbers: Int {
+        Int(state.atoms.count) + Int(state.serviceTags.atoms.count) + state.namespaces.nodes.count + tagPool.count
+    }
+
     mutating func rebuild() {
         let old = self
         state = PolicyState()

@@ -33,7 +33,7 @@ struct NamespaceTree: Sendable {
     /// The number of a namespace, which exists from now on.
     mutating func number(_ path: String) -> Int32 {
         if let known = numbers[path] { return known }
-        let above = parent(of: path).map { number($0) } ?? 0
+        let above = parent(of: path).map { self.number($0) } ?? 0
         let number = Int32(nodes.count)
         nodes.append(Node(path: path, parent: above, depth: self[above].depth + 1))
         settings.append(settings[Int(above)])

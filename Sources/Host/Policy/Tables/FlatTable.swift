@@ -2,13 +2,13 @@
 // memcpy, and a look-up touches one or two cache lines and counts no reference.
 
 /// A key that is a few integers.
-protocol FlatKey: Equatable, BitwiseCopyable, Sendable {
+package protocol FlatKey: Equatable, BitwiseCopyable, Sendable {
     /// A number that depends on all of the key.
     var scrambled: UInt64 { get }
 }
 
 extension UInt32: FlatKey {
-    var scrambled: UInt64 { scramble(UInt64(self)) }
+    package var scrambled: UInt64 { scramble(UInt64(self)) }
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), shortened.
@@ -19,7 +19,7 @@ func scramble(_ number: UInt64) -> UInt64 {
 
 /// Open addressing, linear probing, at most three quarters full; removing shifts back what follows, so that no
 /// tombstones gather.
-struct FlatTable<Key: FlatKey, Value: BitwiseCopyable & Sendable>: Sendable {
+package struct FlatTable<Key: FlatKey, Value: BitwiseCopyable & Sendable>: Sendable {
     private struct Slot: BitwiseCopyable, Sendable {
         var key: Key
         var value: Value
@@ -28,9 +28,11 @@ struct FlatTable<Key: FlatKey, Value: BitwiseCopyable & Sendable>: Sendable {
 
     /// None, or a power of two of them.
     private var slots: [Slot] = []
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    subscript(key: Key) -> Value? {
+    package init() {}
+
+    package subscript(key: Key) -> Value? {
         get {
             guard count > 0 else { return nil }
             let slot = slots[position(of: key)]

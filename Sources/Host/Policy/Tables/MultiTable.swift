@@ -1,6 +1,6 @@
 // A flat table with several values for one key.
 
-struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sendable>: Sendable {
+package struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sendable>: Sendable {
     private struct Chain: BitwiseCopyable, Sendable {
         var first: Int32
         var count: Int32
@@ -16,14 +16,14 @@ struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sendable>: 
     /// Head of the chain of free nodes.
     private var free: Int32 = -1
 
-    var isEmpty: Bool { chains.count == 0 }
+    package init() {}
 
     /// How many values `key` has.
-    func count(_ key: Key) -> Int { Int(chains[key]?.count ?? 0) }
+    package func count(_ key: Key) -> Int { Int(chains[key]?.count ?? 0) }
 
     /// Calls `body` with each value of `key`, the newest first.
     @inline(__always)
-    func forEach(_ key: Key, _ body: (Value) -> Void) {
+    package func forEach(_ key: Key, _ body: (Value) -> Void) {
         guard let chain = chains[key] else { return }
         var next = chain.first
         while next >= 0 {
@@ -33,7 +33,7 @@ struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sendable>: 
         }
     }
 
-    mutating func insert(_ key: Key, _ value: Value) {
+    package mutating func insert(_ key: Key, _ value: Value) {
         var chain = chains[key] ?? Chain(first: -1, count: 0)
         let node = Node(value: value, next: chain.first)
         if free >= 0 {
@@ -51,7 +51,7 @@ struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sendable>: 
     /// Removes one value of `key` that equals `value`.
     /// - Returns: Whether there was one.
     @discardableResult
-    mutating func remove(_ key: Key, _ value: Value) -> Bool {
+    package mutating func remove(_ key: Key, _ value: Value) -> Bool {
         guard var chain = chains[key] else { return false }
         var previous: Int32 = -1
         var current = chain.first

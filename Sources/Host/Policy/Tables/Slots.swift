@@ -1,14 +1,16 @@
 // Numbered places for objects. They are kept in chunks, so that changing one of 100,000 processing units while a
 // snapshot still holds them copies 256 of them and not all.
 
-struct Slots<Element: Sendable>: Sendable {
+package struct Slots<Element: Sendable>: Sendable {
     private static var chunk: Int { 256 }
     private var chunks: [[Element?]] = []
     private var free: [Int32] = []
-    private(set) var count = 0
+    package private(set) var count = 0
+
+    package init() {}
 
     /// Nil for a number that is not in use.
-    subscript(number: Int32) -> Element? {
+    package subscript(number: Int32) -> Element? {
         _read {
             let number = Int(number)
             if number >= 0 && number < chunks.count * Slots.chunk {
@@ -20,7 +22,7 @@ struct Slots<Element: Sendable>: Sendable {
     }
 
     /// Puts the element that `make` builds for its number in a free place.
-    mutating func add(_ make: (Int32) -> Element) -> Int32 {
+    package mutating func add(_ make: (Int32) -> Element) -> Int32 {
         if free.isEmpty {
             let first = Int32(chunks.count * Slots.chunk)
             chunks.append(Array(repeating: nil, count: Slots.chunk))
@@ -33,9 +35,9 @@ struct Slots<Element: Sendable>: Sendable {
     }
 
     /// Replaces the element of a number in use.
-    mutating func replace(_ number: Int32, _ element: Element) { put(element, number) }
+    package mutating func replace(_ number: Int32, _ element: Element) { put(element, number) }
 
-    mutating func remove(_ number: Int32) {
+    package mutating func remove(_ number: Int32) {
         put(nil, number)
         free.append(number)
         count -= 1
@@ -45,7 +47,7 @@ struct Slots<Element: Sendable>: Sendable {
         chunks[Int(number) / Slots.chunk][Int(number) % Slots.chunk] = element
     }
 
-    func forEach(_ body: (Int32, Element) -> Void) {
+    package func forEach(_ body: (Int32, Element) -> Void) {
         for (index, chunk) in chunks.enumerated() {
             for (offset, element) in chunk.enumerated() {
                 if let element { body(Int32(index * Slots.chunk + offset), element) }
