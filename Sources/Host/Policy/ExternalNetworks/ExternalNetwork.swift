@@ -1,0 +1,43 @@
+// An external network in force.
+
+import Linux
+import PolicyDocuments
+import SallyportProtocol
+
+final class ExternalNetwork: Sendable {
+    let id: Int32
+    let namespace: String
+    let scope: Int32
+    let name: String
+    let propagates: Bool
+    /// All its tags: `$…` derived ones and its own, sorted.
+    let tags: [String]
+    let included: [CIDR]
+    let excluded: [CIDR]
+    let message: ExternalNetworkMessage
+
+    init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage) {
+        self.id = id
+        self.namespace = namespace
+        self.scope = scope
+        self.name = name
+        self.message = message
+        propagates = message.propagate
+        tags = (["$identity=externalnetwork", "$name=\(name)", "$namespace=\(namespace)"] + message.tags).sorted()
+        let entries = message.entries.compactMap { try? ExternalEntry($0) }
+        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } }
+        excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
+    }
+}
+
+/// The external network that an address belongs to.
+public struct ExternalMatch: Sendable {
+    /// For decisions.
+    public let tags: PeerTags
+    let network: ExternalNetwork
+
+    public var namespace: String { network.namespace }
+    public var name: String { network.name }
+    /// All its tags: `$…` derived ones and its own, sorted.
+    public var externalTags: [String] { network.tags }
+}

@@ -1,0 +1,73 @@
+// A TCP service in force.
+
+import PolicyDocuments
+import SallyportProtocol
+
+/// A TCP service in force.
+public final class Service: Sendable {
+    /// Unique in one snapshot.
+    public let id: Int32
+    public let namespace: String
+    public let name: String
+    /// "NAMESPACE/NAME".
+    public let path: String
+    /// The port clients dial.
+    public let port: UInt16
+    /// The port its PUs listen on.
+    public let targetPort: UInt16
+    /// The PU's own listener speaks TLS.
+    public let tlsOnly: Bool
+    /// Name to expect in the PU's certificate when the enforcer opens TLS to it; empty: the name is not checked.
+    public let verifyServerName: String
+    /// PEM, the roots for that TLS; empty: the certificate is not verified.
+    public let verifyCABundlePEM: String
+    /// All its tags: `$…` derived ones and its own, sorted.
+    public let tags: [String]
+    /// The port that the enforcer itself serves to clients that are not PUs; 0 for none.
+    public let publicPort: UInt16
+    /// Name of the load-balancer adapter that resolves it.
+    public let adapter: String
+    public let propagate: Bool
+
+    let scope: Int32
+    let target: CompiledSelector
+    /// For each clause of `target`, tags that a PU which satisfies it and lives where the service holds surely has.
+    let presumedTags: [[String]]
+    let message: ServiceMessage
+
+    init(id: Int32, namespace: String, scope: Int32, name: String, message: ServiceMessage, target: CompiledSelector) {
+        self.id = id
+        self.namespace = namespace
+        self.scope = scope
+        self.name = name
+        self.message = message
+        path = join(namespace, name)
+        port = UInt16(clamping: message.loadBalancer.port)
+        targetPort = UInt16(clamping: message.target.port)
+        tlsOnly = message.target.tlsOnly
+        verifyServerName = message.target.verify.serverName
+        verifyCABundlePEM = message.target.verify.caBundle
+        publicPort = UInt16(clamping: message.publicPort)
+        adapter = message.loadBalancer.adapter.isEmpty ? "static" : message.loadBalancer.adapter
+        propagate = message.propagate
+        self.target = target
+        let placed = ["$identity=processingunit"] + (propagate ? [] : ["$namespace=\(namespace)"])
+        presumedTags = parseClauses(message.target.selector).map { placed + $0.compactMap(\.tag) }
+        tags = (["$identity=service", "$name=\(name)", "$namespace=\(namespace)"] + message.tags).sorted()
+    }
+
+    var isEnabled: Bool { !message.disabled }
+
+    /// Whether another version of the service has the same target: PUs, place and port.
+    func hasTarget(of other: Service) -> Bool {
+        target == other.target && scope == other.scope && propagate == other.propagate && targetPort == other.targetPort
+            && isEnabled == other.isEnabled
+    }
+}
+
+/// What a dialled address is.
+public struct DialledService: Sendable {
+    public let service: Service
+    /// The address is that of a PU that implements the service, and no frontend.
+    public let direct: Bool
+}

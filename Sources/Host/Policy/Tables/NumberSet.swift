@@ -1,0 +1,42 @@
+// A set of small numbers, a bit each: which of the services a PU sees.
+
+package struct NumberSet: Hashable, Sendable {
+    /// No zero word at the end, so that equal sets are equal arrays.
+    private var words: [UInt64] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { words.isEmpty }
+
+    @inline(__always)
+    package func contains(_ number: Int32) -> Bool {
+        let word = Int(number >> 6)
+        return word < words.count && words[word] >> UInt64(number & 63) & 1 == 1
+    }
+
+    package mutating func insert(_ number: Int32) {
+        let word = Int(number >> 6)
+        if word >= words.count { words.append(contentsOf: repeatElement(0, count: word + 1 - words.count)) }
+        words[word] |= 1 << UInt64(number & 63)
+    }
+
+    package mutating func formUnion(_ other: NumberSet) {
+        if other.words.count > words.count {
+            words.append(contentsOf: repeatElement(0, count: other.words.count - words.count))
+        }
+        for index in other.words.indices { words[index] |= other.words[index] }
+    }
+
+    package func intersects(_ other: NumberSet) -> Bool { zip(words, other.words).contains { $0 & $1 != 0 } }
+
+    /// Calls `body` with each number, rising.
+    package func forEach(_ body: (Int32) -> Void) {
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                body(Int32(index << 6 + rest.trailingZeroBitCount))
+                rest &= rest - 1
+            }
+        }
+    }
+}
