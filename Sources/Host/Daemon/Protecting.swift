@@ -14,7 +14,7 @@ extension Enforcer {
         }
         refusedProblems[unit.key] = nil
         take(.with { $0.upsert = unit }, from: Enforcer.source)
-        take(.with { $0.complete = .init() }, from: Enforcer.source)
+        take(.with { $0.complete = Sallyport_Plugin_V1_Complete() }, from: Enforcer.source)
         // What was refused is the caller's to mend, and no condition of the enforcer.
         return refusedProblems.removeValue(forKey: unit.key).map { [$0] } ?? []
     }
@@ -23,7 +23,7 @@ extension Enforcer {
     func release(_ key: Sallyport_Policy_V1_ObjectKey) -> Bool {
         guard sources[key] == Enforcer.source else { return false }
         take(.with { $0.remove = key }, from: Enforcer.source)
-        take(.with { $0.complete = .init() }, from: Enforcer.source)
+        take(.with { $0.complete = Sallyport_Plugin_V1_Complete() }, from: Enforcer.source)
         return true
     }
 }
