@@ -22,12 +22,8 @@ public struct InterceptedNamespaces: Sendable {
     }
 
     func read() throws(SystemCallError) -> [String] {
-        let file: Descriptor
-        do {
-            file = try Descriptor(opening: path, flags: O_RDONLY)
-        } catch where error.errno == ENOENT {
-            return []
-        }
+        if access(path, F_OK) != 0 { return [] }
+        let file = try Descriptor(opening: path, flags: O_RDONLY)
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {

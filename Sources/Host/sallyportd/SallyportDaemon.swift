@@ -4,6 +4,7 @@ import ArgumentParser
 import Daemon
 import Linux
 
+@main
 struct SallyportDaemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sallyportd",
@@ -51,12 +52,8 @@ struct SallyportDaemon: AsyncParsableCommand {
 
     /// A file's text; nil if there is none at the default place.
     private func readFile(_ path: String) throws -> String? {
-        let file: Descriptor
-        do {
-            file = try Descriptor(opening: path, flags: O_RDONLY)
-        } catch where error.errno == ENOENT && path == "/etc/sallyport/sallyportd.yaml" {
-            return nil
-        }
+        if path == "/etc/sallyport/sallyportd.yaml" && access(path, F_OK) != 0 { return nil }
+        let file = try Descriptor(opening: path, flags: O_RDONLY)
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16384)
         while true {
@@ -73,4 +70,3 @@ struct Failure: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-await SallyportDaemon.main()
