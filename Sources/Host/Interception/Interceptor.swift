@@ -30,8 +30,8 @@ public final class Interceptor: Sendable {
     /// A pair for each worker, in the unit's namespace. They stay open for as long as this interceptor is.
     public let listeners: [ListenerPair]
 
+    public let namespace: NetworkNamespace
     private let unit: String
-    private let namespace: NetworkNamespace
     private let table: SallyportTable
     /// Kept open: a change needs no descriptor then, and in `FailureMode.open` it owns the table.
     private let socket: NetfilterSocket
@@ -84,6 +84,11 @@ public final class Interceptor: Sendable {
         }
         try result.get()
         logger.info("interception_removed", metadata: ["unit": "\(unit)"])
+    }
+
+    /// Removes a table that an enforcer left behind in a namespace; nothing happens where there is none.
+    public static func uninstall(from namespace: NetworkNamespace) throws {
+        try namespace.run { try NetfilterSocket(namespace: namespace.name).commit(SallyportTable.removal) }
     }
 
     private func replace(_ applied: inout TableElements?, with elements: TableElements) throws(InterceptionError) {
