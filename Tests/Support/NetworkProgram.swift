@@ -85,14 +85,17 @@ public final class NetworkProgram {
         }
     }
 
-    /// Waits, 20 seconds at most, until `condition` holds.
+    /// Waits until `condition` holds; throws when it does not within 20 seconds, or the program ends first.
     public func wait(_ what: String, until condition: () throws -> Bool) throws {
-        for _ in 0..<2000 {
-            if try condition() { return }
-            guard isRunning else { throw NetworkError(what: "\(name) ended before it \(what): \(errorsSoFar)") }
-            usleep(10_000)
+        do {
+            try eventually(what) {
+                if try condition() { return true }
+                guard isRunning else { throw NetworkError(what: "ended before it \(what)") }
+                return false
+            }
+        } catch {
+            throw NetworkError(what: "\(name): \(error): \(errorsSoFar)")
         }
-        throw NetworkError(what: "\(name) never \(what): \(errorsSoFar)")
     }
 
     /// Ends it, with everything that it started, and gives what it left.

@@ -30,8 +30,8 @@ public final class Interceptor: Sendable {
     /// A pair for each worker, in the unit's namespace. They stay open for as long as this interceptor is.
     public let listeners: [ListenerPair]
 
+    public let namespace: NetworkNamespace
     private let unit: String
-    private let namespace: NetworkNamespace
     private let table: SallyportTable
     /// Kept open: a change needs no descriptor then, and in `FailureMode.open` it owns the table.
     private let socket: NetfilterSocket

@@ -77,8 +77,8 @@ private func inputRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         rule(.port(in: .outgoingListeners), .marked(marks), .reset),
         // tcp dport @incoming_listeners meta mark & MASK == APPLICATION reject with tcp reset
         rule(.port(in: .incomingListeners), .mark(marks.application, of: marks), .reset),
-        // The enforcer to the application: tcp dport @served meta mark & MASK == APPLICATION accept
-        rule(.port(in: .served), .mark(marks.application, of: marks), .accept),
+        // The enforcer to the application: tcp dport @served iif "lo" meta mark & MASK == APPLICATION accept
+        rule(.port(in: .served), .fromLoopback, .mark(marks.application, of: marks), .accept),
         // The unit to itself: tcp dport @served iif "lo" meta mark & MASK == 0 accept
         rule(.port(in: .served), .fromLoopback, .mark(0, of: marks), .accept),
         // What else arrives was not redirected, such as a connection that another table translated first.
