@@ -9,3 +9,4 @@
 #include "clinux_files.h"
 #include "clinux_network.h"
 #include "clinux_process.h"
+#include "clinux_resolver.h"
