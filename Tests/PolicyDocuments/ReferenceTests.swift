@@ -55,15 +55,20 @@ import Testing
         }
     }
 
-    @Test("every document in the documentation is one that works", arguments: ["docs/policy.md", "README.md"])
-    func documentation(page: String) throws {
-        guard let text = try? text(page) else { return }
-        for block in text.split(separator: "```yaml\n").dropFirst() {
-            let yaml = String(block.prefix(upTo: block.firstRange(of: "```")?.lowerBound ?? block.endIndex))
-            guard yaml.contains("apiVersion: sallyport.dev") else { continue }
-            let file = decodeDocuments(yaml, file: page)
-            #expect(file.problems.map(\.description) == [] && !file.objects.isEmpty)
+    @Test("every document in the documentation is one that works")
+    func documentation() throws {
+        var documents = 0
+        for page in files(below: "docs").filter({ $0.hasSuffix(".md") }) {
+            for block in try text(page).split(separator: "```yaml\n").dropFirst() {
+                let yaml = String(block.prefix(upTo: block.firstRange(of: "```")?.lowerBound ?? block.endIndex))
+                guard yaml.contains("apiVersion: sallyport.dev") else { continue }
+                let file = decodeDocuments(yaml, file: page)
+                #expect(file.problems.map(\.description) == [] && !file.objects.isEmpty)
+                documents += file.objects.count
+            }
         }
+        // One of each kind, at least.
+        #expect(documents >= 6)
     }
 
     @Test("every policy file among the examples is one that works")
