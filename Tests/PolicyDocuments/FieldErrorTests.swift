@@ -82,6 +82,16 @@ import Testing
         #expect(found.last == "1:1: this document has more problems; mend the first ones")
     }
 
+    @Test("no number of warnings hides an error")
+    func warningsAndErrors() {
+        let rules = Array(repeating: "- {action: Allow, object: [[a=b]], ports: [any, tcp/1]}\n", count: 40).joined()
+        let file = decodeDocuments(
+            document("NetworkRuleset", spec: "subject: [[a=b]]\nincoming:\n\(rules)outgoing:\n- {action: Allow, object: [[a=b]], ports: [tcp/0]}"),
+            file: "x")
+        #expect(file.objects.isEmpty)
+        #expect(file.problems.contains { $0.severity == .error && $0.field == "spec.outgoing[0].ports[0]" })
+    }
+
     @Test("the same document twice in a file: the first stands, the second is an error")
     func duplicateDocument() {
         let file = decodeDocuments(service() + "---\n" + service(more: "publicPort: 443"), file: "x")

@@ -125,7 +125,8 @@ private struct FileDecoding {
         }
         problems.sort { ($0.line, $0.column) < ($1.line, $1.column) }
         guard problems.count > maximumProblemsOfDocument else { return problems }
-        return problems.prefix(maximumProblemsOfDocument) + [
+        let errors = problems.filter { $0.severity == .error }
+        return (errors.isEmpty ? problems : errors).prefix(maximumProblemsOfDocument) + [
             DocumentProblem(
                 file: file, line: root.line, column: root.column, message: "this document has more problems; mend the first ones", key: key)
         ]

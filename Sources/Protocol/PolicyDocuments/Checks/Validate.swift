@@ -36,8 +36,8 @@ struct Checks {
     }
 
     private mutating func note(_ problem: FieldProblem) {
-        // One more than is shown, so that it shows that there are more.
-        if problems.count <= maximumProblemsOfDocument { problems.append(problem) }
+        // One more than is shown, so that it shows that there are more; and no number of warnings hides an error.
+        if problems.count(where: { $0.severity == problem.severity }) <= maximumProblemsOfDocument { problems.append(problem) }
     }
 
     /// Runs one check, and notes what it throws.
