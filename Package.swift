@@ -177,7 +177,7 @@ let package = Package(
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PKI", "TTRPC", "Linux"]),
-            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
+            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "Linux"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),
             tests("EndToEnd", dependencies: ["Linux"]),
 

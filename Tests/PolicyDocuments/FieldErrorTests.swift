@@ -75,11 +75,21 @@ import Testing
         #expect(problem("just text") == "1:1: must be a mapping with apiVersion, kind, metadata, spec, not \"just text\"")
     }
 
-    @Test("a document with thousands of slips gives a bounded number of errors and says how many more there are")
+    @Test("a document with thousands of slips gives a bounded number of errors and says that there are more")
     func boundedProblems() {
         let found = problems(service(more: "tags: [\(Array(repeating: "x", count: 100).joined(separator: ", "))]"))
         #expect(found.count == 26)
-        #expect(found.last == "1:1: this document has 75 more problems; mend the first ones")
+        #expect(found.last == "1:1: this document has more problems; mend the first ones")
+    }
+
+    @Test("no number of warnings hides an error")
+    func warningsAndErrors() {
+        let rules = Array(repeating: "- {action: Allow, object: [[a=b]], ports: [any, tcp/1]}\n", count: 40).joined()
+        let file = decodeDocuments(
+            document("NetworkRuleset", spec: "subject: [[a=b]]\nincoming:\n\(rules)outgoing:\n- {action: Allow, object: [[a=b]], ports: [tcp/0]}"),
+            file: "x")
+        #expect(file.objects.isEmpty)
+        #expect(file.problems.contains { $0.severity == .error && $0.field == "spec.outgoing[0].ports[0]" })
     }
 
     @Test("the same document twice in a file: the first stands, the second is an error")

@@ -21,9 +21,6 @@ public func decodeDocuments(_ text: String, file: String) -> DecodedFile {
 }
 
 private struct FileDecoding {
-    /// A document with more problems than that is of another kind altogether.
-    static let maximumProblems = 25
-
     /// An object travels in one message, and those have at most 4 MiB (docs/plugin-abi.md, section 6).
     static let maximumObject = 3 << 20
     /// Of a lighter document the object cannot be that large: a node weighs 1 for each 64 bytes.
@@ -127,12 +124,11 @@ private struct FileDecoding {
                     severity: found.severity, key: key))
         }
         problems.sort { ($0.line, $0.column) < ($1.line, $1.column) }
-        guard problems.count > FileDecoding.maximumProblems else { return problems }
-        let rest = problems.count - FileDecoding.maximumProblems
-        return problems.prefix(FileDecoding.maximumProblems) + [
+        guard problems.count > maximumProblemsOfDocument else { return problems }
+        let errors = problems.filter { $0.severity == .error }
+        return (errors.isEmpty ? problems : errors).prefix(maximumProblemsOfDocument) + [
             DocumentProblem(
-                file: file, line: root.line, column: root.column,
-                message: "this document has \(rest) more problems; mend the first ones", key: key)
+                file: file, line: root.line, column: root.column, message: "this document has more problems; mend the first ones", key: key)
         ]
     }
 

@@ -54,6 +54,9 @@ extension DocumentProblem: CustomStringConvertible {
     }
 }
 
+/// A document with more problems than that is of another kind altogether, and a list of them all might fill the memory.
+let maximumProblemsOfDocument = 25
+
 /// One thing wrong with an object, wherever it came from: what `validate` finds.
 public struct FieldProblem: Error, Sendable, Equatable {
     /// As it is written in a document: "spec.loadBalancer.port".

@@ -1,1 +1,10 @@
+// The one function that the shared object exports.
+
+import CSallyportPlugin
+import PluginKit
 import LoadBalancerStatic
+
+@c(sallyport_plugin_entry)
+public func entry(_ host: UnsafePointer<sallyport_host_v1>?) -> UnsafePointer<sallyport_plugin_v1>? {
+    PluginEntry.make(LoadBalancerStatic.self, host)
+}

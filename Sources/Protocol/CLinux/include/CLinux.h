@@ -10,3 +10,4 @@
 #include "clinux_network.h"
 #include "clinux_process.h"
 #include "clinux_spawn.h"
+#include "clinux_resolver.h"

@@ -29,12 +29,15 @@ public func validate(_ object: Sallyport_Policy_V1_Object) -> [FieldProblem] {
 struct Checks {
     private(set) var problems: [FieldProblem] = []
 
-    mutating func fail(_ field: String, _ message: String) {
-        problems.append(FieldProblem(field: field, message: message))
-    }
+    mutating func fail(_ field: String, _ message: String) { note(FieldProblem(field: field, message: message)) }
 
     mutating func warn(_ field: String, _ message: String) {
-        problems.append(FieldProblem(field: field, message: message, severity: .warning))
+        note(FieldProblem(field: field, message: message, severity: .warning))
+    }
+
+    private mutating func note(_ problem: FieldProblem) {
+        // One more than is shown, so that it shows that there are more; and no number of warnings hides an error.
+        if problems.count(where: { $0.severity == problem.severity }) <= maximumProblemsOfDocument { problems.append(problem) }
     }
 
     /// Runs one check, and notes what it throws.

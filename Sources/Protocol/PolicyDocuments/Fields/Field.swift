@@ -76,6 +76,8 @@ public struct FieldReading: Sendable {
     public init() {}
 
     mutating func note(_ node: YAMLNode, _ field: String, _ message: String) {
+        // One more than is shown, so that it shows that there are more.
+        guard found.count <= maximumProblemsOfDocument else { return }
         found.append(Found(line: node.line, column: node.column, field: field, message: message))
     }
 }
