@@ -161,6 +161,6 @@ let package = Package(
             tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),
-            tests("EndToEnd", dependencies: ["SallyportProtocol"]),
+            tests("EndToEnd", dependencies: ["Linux"]),
         ]
 )
