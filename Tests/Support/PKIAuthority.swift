@@ -47,6 +47,9 @@ public struct TestAuthority: Sendable {
         ).signed(by: .init(rootKey), issuer: root)
     }
 
+    /// A new key's DER SubjectPublicKeyInfo.
+    public static func publicKey() throws -> [UInt8] { Array(P256.Signing.PrivateKey().publicKey.derRepresentation) }
+
     /// The trust bundle, DER.
     public var roots: [[UInt8]] { get throws { [try root.der] } }
 

@@ -22,6 +22,9 @@ public struct CertificateAuthority: Sendable {
 
     public var trustDomain: String { root.facts.trustDomain }
 
+    /// The current root's certificate.
+    public var rootDER: [UInt8] { get throws { try root.der } }
+
     /// Where the folder of an enforcer is, made or not.
     public static func folder(ofEnforcer name: String, in directory: String) -> String { "\(directory)/\(enforcersFolder)/\(name)" }
 
