@@ -129,7 +129,7 @@ let package = Package(
         .executableTarget(name: "sallyport", dependencies: ["SallyportCLI"], path: "Sources/CLI/Entry"),
     ]
         + plugin("PolicyFile", dependencies: ["PolicyDocuments", "Linux"])
-        + plugin("TLSInternalCA", dependencies: ["PKI", "Linux"])
+        + plugin("TLSInternalCA", dependencies: ["PKI", "TTRPC", "Linux"])
         + plugin("LoadBalancerStatic", dependencies: ["Linux"])
         // Tests: a folder a module.
         + [
@@ -143,10 +143,10 @@ let package = Package(
             tests("Linux", dependencies: ["Linux"]),
             tests("TTRPC", dependencies: ["TTRPC"]),
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
-            tests("PKI", dependencies: ["PKI"]),
+            tests("PKI", dependencies: ["PKI", "Linux"]),
             tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
             tests("TLSEngine", dependencies: ["TLSEngine", "PKI"]),
-            tests("Identity", dependencies: ["Identity", "PKI"]),
+            tests("Identity", dependencies: ["Identity", "PKI", "Linux"]),
             tests("Interception", dependencies: ["Interception", "CNetfilter"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
@@ -158,7 +158,7 @@ let package = Package(
             tests("Daemon", dependencies: ["Daemon"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
-            tests("TLSInternalCA", dependencies: ["TLSInternalCA"]),
+            tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PKI", "TTRPC", "Linux"]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic"]),
             tests("Conformance", dependencies: ["SallyportProtocol"]),
             tests("EndToEnd", dependencies: ["Linux"]),

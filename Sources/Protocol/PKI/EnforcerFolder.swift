@@ -5,7 +5,7 @@ import Linux
 import X509
 
 /// The roots that peers' certificates are checked against.
-public struct TrustBundle: Sendable, Equatable {
+public struct TrustedRoots: Sendable, Equatable {
     /// DER; more than one while a rotation overlaps.
     public let roots: [[UInt8]]
     public let trustDomain: String
@@ -29,7 +29,7 @@ public struct EnforcerFolder: Sendable {
     public static let trustFile = "trust.pem"
 
     public let authority: EnforcerAuthority
-    public let trust: TrustBundle
+    public let trust: TrustedRoots
 
     /// Reads and checks all of it: owners and modes, that key, intermediate and roots belong together.
     /// - Throws: `PKIError.file`, naming the file, what is wrong with it and what mends it.
@@ -38,7 +38,7 @@ public struct EnforcerFolder: Sendable {
         let trustPath = "\(directory)/\(Self.trustFile)"
         let roots = try Self.certificates(trustPath)
         do {
-            trust = try TrustBundle(roots)
+            trust = try TrustedRoots(roots)
         } catch {
             throw .file(path: trustPath, problem: "\(error)", mend: "copy trust.pem from the CA again")
         }

@@ -1,1 +1,10 @@
+// The exported symbol of tls-internal-ca.so.
+
+import CSallyportPlugin
+import PluginKit
 import TLSInternalCA
+
+@c(sallyport_plugin_entry)
+public func entry(_ host: UnsafePointer<sallyport_host_v1>?) -> UnsafePointer<sallyport_plugin_v1>? {
+    PluginEntry.make(InternalCA.self, host)
+}
