@@ -15,7 +15,7 @@ public enum CertificateFlaw: String, CaseIterable, Sendable {
     case unknownCriticalExtension, unknownCriticalExtensionOfEnforcer
     case otherTrustDomain, noSPIFFEID, noAlternativeName, twoSPIFFEIDs, anotherURI, notAUnitsSPIFFEID
     case noTags, tagsNotDER, tagsNotUTF8, tagWithoutValue, tagsOutOfOrder, tagTwice, tooManyTags
-    case tagsOfAnotherUnit, tagsOfAnotherNamespace, secondNameTag
+    case tagsOfAnotherUnit, tagsOfAnotherNamespace, secondNameTag, nameTagOfEqualLooks, notAProcessingUnit
     case outsideEnforcersNamespaces, leafIsCA, leafMaySignCertificates, clientOnly, serverOnly, leafOnP384
 
     public var expected: Sallyport_Flow_V1_Reason {
@@ -25,6 +25,7 @@ public enum CertificateFlaw: String, CaseIterable, Sendable {
         case .absent: .certificateMissing
         case .noSPIFFEID, .noAlternativeName, .twoSPIFFEIDs, .anotherURI, .notAUnitsSPIFFEID, .noTags, .tagsNotDER, .tagsNotUTF8,
             .tagWithoutValue, .tagsOutOfOrder, .tagTwice, .tooManyTags, .tagsOfAnotherUnit, .tagsOfAnotherNamespace, .secondNameTag,
+            .nameTagOfEqualLooks, .notAProcessingUnit,
             .outsideEnforcersNamespaces, .enforcerWithoutNamespaces, .enforcerNamespacesNotCritical, .enforcerNamespacesMalformed:
             .certificateIdentity
         default: .certificateUntrusted
@@ -126,6 +127,13 @@ public enum CertificateFlaw: String, CaseIterable, Sendable {
         case .tagsOfAnotherUnit: return try tagged([tags[0], "$name=another", tags[2]])
         case .tagsOfAnotherNamespace: return try tagged([tags[0], tags[1], "$namespace=/another"])
         case .secondNameTag: return try tagged([tags[0], tags[1], "$name=~", tags[2]].sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+
+        // The Kelvin sign: canonically equal to the letter K, and other bytes.
+        case .nameTagOfEqualLooks:
+            let named = try SPIFFEID(trustDomain: id.trustDomain, namespace: id.namespace, name: "K")
+            leaf.replace(try CertificateDraft.alternativeName(named.description, critical: true))
+            return try tagged([tags[0], "$name=\u{212a}", tags[2]])
+        case .notAProcessingUnit: return try tagged(["$identity=externalnetwork", tags[1], tags[2]])
 
         case .outsideEnforcersNamespaces:
             let other = try TestAuthority(trustDomain: authority.trustDomain, namespaces: ["/elsewhere"], sharing: authority, now: now)

@@ -88,7 +88,9 @@ enum CheckedFile {
     static func makeFolder(_ path: String) throws(PKIError) {
         if mkdir(path, 0o700) != 0, clinux_errno() != EEXIST {
             let error = SystemCallError(call: "mkdir", errno: clinux_errno(), subject: path)
-            throw .file(path: path, problem: "could not be made (\(describe(error)))", mend: mend(error))
+            throw .file(
+                path: path, problem: "could not be made (\(describe(error)))",
+                mend: error.errno == ENOENT ? "make the folder above it first" : mend(error))
         }
         try checkFolder(path)
     }

@@ -10,6 +10,8 @@ public struct LeafFacts: Sendable, Equatable {
     /// `key=value`, sorted by their bytes, each once.
     public let tags: [String]
     public let validity: Validity
+    /// DER SubjectPublicKeyInfo.
+    public let publicKey: [UInt8]
 
     private static let known: Set<ASN1ObjectIdentifier> = [
         .X509ExtensionID.basicConstraints, .X509ExtensionID.keyUsage, .X509ExtensionID.extendedKeyUsage,
@@ -23,7 +25,7 @@ public struct LeafFacts: Sendable, Equatable {
     public init(decoding der: [UInt8]) throws(PKIError) {
         let what = "the leaf"
         let parsed = try ParsedCertificate(der, known: Self.known, what: what)
-        guard P256.Signing.PublicKey(parsed.certificate.publicKey) != nil else {
+        guard let key = P256.Signing.PublicKey(parsed.certificate.publicKey) else {
             throw .certificate("the leaf's key is not on the curve P-256")
         }
         if case .isCertificateAuthority = try parsed.read("basic constraints", what, { try $0.basicConstraints }) {
@@ -34,6 +36,7 @@ public struct LeafFacts: Sendable, Equatable {
             !usage.keyCertSign, !usage.cRLSign
         else { throw .certificate("the leaf's key usage is not digital signature alone") }
         try parsed.requireBothUsages(what, mayBeAbsent: false)
+        publicKey = Array(key.derRepresentation)
 
         spiffeID = try SPIFFEID(parsed.uri)
         validity = parsed.validity
@@ -48,13 +51,15 @@ public struct LeafFacts: Sendable, Equatable {
     /// The tags that selectors take a processing unit's place from must say what its SPIFFE ID says: policy is
     /// written with tags, and the limits of an enforcer are checked on the SPIFFE ID.
     static func check(_ tags: [String], agreeWith id: SPIFFEID) throws(PKIError) {
+        // By bytes: as strings, "K" and the Kelvin sign are equal, and "=" with a combining accent is no "=".
         for (key, value) in [("$namespace=", id.namespace.description), ("$name=", id.name)] {
-            let found = tags.filter { $0.hasPrefix(key) }
-            guard found == [key + value] else {
-                throw .identity("the tags of \(id) should have \((key + value).quoted), and have \(found.map(\.quoted))")
+            let found = tags.filter { $0.utf8.starts(with: key.utf8) }
+            guard found.count == 1, found[0].utf8.elementsEqual((key + value).utf8) else {
+                throw .identity("the tags of \(id) should have \((key + value).quoted) once, and have \(found.prefix(3).map(\.quoted))")
             }
         }
-        if let other = tags.first(where: { $0.hasPrefix("$identity=") && $0 != "$identity=processingunit" }) {
+        let identities = tags.filter { $0.utf8.starts(with: "$identity=".utf8) }
+        if let other = identities.first(where: { !$0.utf8.elementsEqual("$identity=processingunit".utf8) }) {
             throw .identity("the tags of \(id) have \(other.quoted), where only $identity=processingunit may be")
         }
     }
