@@ -52,6 +52,18 @@ struct FolderWatchTests {
         #expect(await changes.next() != nil)
     }
 
+    @Test("a folder made level by level is found at each")
+    func levels() async throws {
+        let watch = try FolderWatch(folder.path + "/x/y/z", timing: timing)
+        var changes = watch.changes.makeAsyncIterator()
+        for path in ["x", "x/y", "x/y/z"] {
+            mkdir("\(folder.path)/\(path)", 0o700)
+            #expect(await changes.next() != nil)
+        }
+        try folder.write("1", to: "x/y/z/file")
+        #expect(await changes.next() != nil)
+    }
+
     @Test("writing that never pauses is reported all the same")
     func burst() async throws {
         let watch = try FolderWatch(folder.path + "/a", timing: timing)

@@ -65,29 +65,44 @@ public final class FolderWatch: Sendable {
 /// The thread's side of a watch.
 private final class WatchedFolder: Sendable {
     private let path: String
-    private let parent: String
-    /// The folder's name in its parent.
-    private let name: String
     private let inotify: Descriptor
-    private let parentWatch = Mutex<Int32>(-1)
+    private let above = Mutex(Above(watch: -1, name: ""))
+
+    /// The nearest folder above that exists, and the one name in it that leads to the watched folder.
+    private struct Above: Equatable {
+        var watch: Int32
+        var name: String
+    }
 
     init(path: String, inotify: consuming Descriptor) {
-        let trimmed = path.reversed().drop { $0 == "/" }.reversed()
-        let slash = trimmed.lastIndex(of: "/")
         self.path = path
-        name = String(slash.map { trimmed[trimmed.index(after: $0)...] } ?? trimmed[...])
-        parent = slash.map { $0 == trimmed.startIndex ? "/" : String(trimmed[..<$0]) } ?? "."
         self.inotify = inotify
     }
 
-    /// Watches what `path` names now. Watching a folder twice is watching it once (inotify_add_watch(2)), so this may be
-    /// called at any time; it fails while there is no folder, and the parent then tells when there is.
+    /// Watches what `path` names now, and the nearest folder above. Watching a folder twice is watching it once
+    /// (inotify_add_watch(2)), so this may be called at any time.
     func renew() {
+        var found = add()
+        // A folder made after it was looked for, and before the one above it was watched, is found by looking again.
+        for _ in 0..<8 {
+            let again = add()
+            if again == found { break }
+            found = again
+        }
+        above.withLock { $0 = found }
+    }
+
+    private func add() -> Above {
         let inside = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
         _ = inotify_add_watch(inotify.raw, path, UInt32(inside) | UInt32(IN_ONLYDIR))
         let names = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
-        let watch = inotify_add_watch(inotify.raw, parent, UInt32(names) | UInt32(IN_ONLYDIR))
-        parentWatch.withLock { $0 = watch }
+        var parts = path.split(separator: "/")
+        while let name = parts.popLast() {
+            let parent = (path.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+            let watch = inotify_add_watch(inotify.raw, parent, UInt32(names) | UInt32(IN_ONLYDIR))
+            if watch >= 0 { return Above(watch: watch, name: String(name)) }
+        }
+        return Above(watch: -1, name: "")
     }
 
     func run(until end: FolderWatch.End, timing: FolderWatch.Timing, changed: () -> Void) {
@@ -111,7 +126,7 @@ private final class WatchedFolder: Sendable {
     /// Reads all events.
     /// - Returns: Whether one of them was about the folder, and not about its neighbours.
     private func drain() -> Bool {
-        let parentWatch = parentWatch.withLock { $0 }
+        let above = above.withLock { $0 }
         var relevant = false
         // An event has at most 16 + NAME_MAX + 1 bytes; inotify(7) wants room for one at least.
         withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
@@ -124,7 +139,7 @@ private final class WatchedFolder: Sendable {
                     let length = Int(buffer.load(fromByteOffset: offset + 12, as: UInt32.self))
                     guard offset + 16 + length <= count else { break }
                     let text = buffer[(offset + 16)..<(offset + 16 + length)].prefix { $0 != 0 }
-                    if watch != parentWatch || text.elementsEqual(name.utf8) { relevant = true }
+                    if watch != above.watch || text.elementsEqual(above.name.utf8) { relevant = true }
                     offset += 16 + length
                 }
             }
