@@ -58,6 +58,12 @@ public final class NetworkContainer: NetworkPlace {
         self.addresses = addresses
         self.node = node
     }
+
+    /// Ends the container as its runtime does: takes its interface away, and its namespace's name.
+    public func end() throws {
+        try network.ip("-n", node.namespace, "link", "del", name)
+        try network.removeNamespace(of: self)
+    }
 }
 
 /// A machine on the link. It routes for its containers, whose bridge is `cni0`.

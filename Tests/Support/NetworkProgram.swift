@@ -5,6 +5,7 @@ import Linux
 /// Something in a test network that did not come about.
 public struct NetworkError: Error, CustomStringConvertible {
     public let what: String
+    public init(what: String) { self.what = what }
     public var description: String { what }
 }
 
@@ -130,7 +131,7 @@ public final class NetworkProgram {
 
 extension NetworkProgram {
     /// Runs a program to its end, or kills it after `timeout` seconds and throws.
-    static func run(
+    public static func run(
         _ program: String, _ arguments: [String], in namespace: String?, input: String = "", timeout: Int = 30
     ) throws -> ProgramResult {
         let running = try NetworkProgram(program, arguments, in: namespace, input: input)

@@ -2,13 +2,15 @@
 
 import Linux
 
-/// A new directory under /tmp, removed with all that is in it.
+/// A new directory, removed with all that is in it.
 public final class TemporaryDirectory: Sendable {
     public let path: String
 
-    public init() throws {
-        var template = Array("/tmp/sallyport-test-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemCallError(call: "mkdtemp", errno: errno, subject: "/tmp") }
+    public init(in parent: String = "/tmp") throws {
+        var template = Array("\(parent)/sallyport-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemCallError(call: "mkdtemp", errno: errno, subject: parent) }
+        // Programs that give up root must be able to enter.
+        chmod(template, 0o755)
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 

@@ -42,6 +42,7 @@ struct LocalUnits {
         let wanted = Dictionary(units.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         for (key, existing) in intercepted where wanted[key].map({ $0.networkNamespace != existing.place }) ?? true || !existing.namespace.isPresent {
             end(key, existing)
+            intercepted[key] = nil
             change.removed.append(key)
         }
         problems = problems.filter { wanted[$0.key] != nil }

@@ -99,6 +99,7 @@ public final class Interceptor: Sendable {
                 applied = elements
                 return
             } catch {
+                guard case .refused = error else { throw error }
                 logger.warning("interception_table_was_changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
             }
         }

@@ -47,22 +47,35 @@ func close(_ pairs: [ListenerPair]) {
 
 /// A listener on every address of both families; on IPv4 alone where the kernel has no IPv6.
 private func listen() throws(SystemCallError) -> Descriptor {
-    var family = AF_INET6
-    var raw = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    var every = IPAddress.v6Any
+    var raw = socket(AF_INET6, type, 0)
     if raw < 0 && errno == EAFNOSUPPORT {
-        family = AF_INET
-        raw = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        every = .v4Any
+        raw = socket(AF_INET, type, 0)
     }
-    let made = raw
-    let listener = Descriptor(owning: try syscall("socket") { made })
-    if family == AF_INET6 { try set(listener.raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-    try set(listener.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-    try set(listener.raw, SOL_SOCKET, SO_KEEPALIVE, 1)
-    var (address, length) = SocketAddress(family == AF_INET6 ? .v6Any : .v4Any, 0).raw
-    try syscall("bind") { cnetfilter_bind(listener.raw, &address, length) }
+    if raw < 0 { throw SystemCallError(call: "socket", errno: errno) }
+    let listener = Descriptor(owning: raw)
+    if !every.isV4 { try set(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+    try set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    try set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
+    try bind(raw, every)
     // As many as net.core.somaxconn allows by default since Linux 5.4.
-    try syscall("listen") { Glibc.listen(listener.raw, 4096) }
+    try syscall("listen") { Glibc.listen(raw, 4096) }
     return listener
+}
+
+/// Takes a port that hardly anybody wants: above 61000 there are few services, and no client's end by the kernel's default
+/// (net.ipv4.ip_local_port_range). One that the kernel chooses could be the very port that an application listens on later, such as 50051.
+private func bind(_ socket: Int32, _ every: IPAddress) throws(SystemCallError) {
+    // 100 of 4536 tried: should most be taken, the kernel finds any that is left.
+    let ports = (0..<100).map { _ in UInt16.random(in: 61000...65535) } + [0]
+    for port in ports {
+        var (address, length) = SocketAddress(every, port).raw
+        if cnetfilter_bind(socket, &address, length) == 0 { return }
+        if errno != EADDRINUSE { break }
+    }
+    throw SystemCallError(call: "bind", errno: errno, subject: "\(every)")
 }
 
 private func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(SystemCallError) {

@@ -5,8 +5,8 @@ import Linux
 
 /// A netlink socket of the namespace in which it was made.
 ///
-/// It speaks to the kernel itself and not through `nft` or libnftables: a change is some 50 µs and not a process, and that
-/// library ends its whole process when a descriptor or memory runs out.
+/// It speaks to the kernel itself and not through `nft`, which would be a process for each change, nor through libnftables, which ends
+/// the process that it is in when a descriptor or memory runs out (docs/interception.md).
 final class NetfilterSocket: Sendable {
     private let socket: Descriptor
     private let namespace: String

@@ -9,9 +9,7 @@ public final class NetworkNamespace: Sendable {
     public let name: String
     /// Its inode in nsfs. Two names with the same inode are the same namespace.
     public let inode: UInt64
-    private let opened: Descriptor
-    /// For setns(2) by threads that come and go often; open for as long as this object is.
-    public var descriptor: Int32 { opened.raw }
+    private let descriptor: Descriptor
 
     /// Opens the namespace that `path` names: /proc/PID/ns/net, or a file made by `ip netns add`.
     public init(path: String) throws(InterceptionError) {
@@ -31,7 +29,7 @@ public final class NetworkNamespace: Sendable {
         guard fstat(opened.raw, &facts) == 0 else { throw .system(SystemCallError(call: "fstat", errno: errno, subject: path)) }
         name = path
         inode = UInt64(facts.st_ino)
-        self.opened = opened
+        descriptor = opened
     }
 
     /// Opens the namespace that process `pid` is in.
@@ -46,7 +44,7 @@ public final class NetworkNamespace: Sendable {
 
     /// A descriptor of the namespace that the caller owns, for setns(2) on a thread of its own.
     public func duplicate() throws(SystemCallError) -> Int32 {
-        let descriptor = descriptor
+        let descriptor = descriptor.raw
         return try syscall("fcntl", name) { clinux_fcntl(descriptor, Int32(F_DUPFD_CLOEXEC), 0) }
     }
 
@@ -63,7 +61,7 @@ public final class NetworkNamespace: Sendable {
     /// It runs on a thread of its own that ends with it: the caller's thread never changes namespace, and no
     /// thread that failed to come back is used again. A thread costs some 20 µs.
     public func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value {
-        let descriptor = descriptor
+        let descriptor = descriptor.raw
         let name = name
         return try onThreadOfItsOwn {
             do throws(SystemCallError) {
