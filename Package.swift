@@ -159,7 +159,6 @@ let package = Package(
             tests("TTRPC", dependencies: ["TTRPC"]),
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
             tests("PKI", dependencies: ["PKI", "Linux"]),
-            tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
             tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
             tests("Identity", dependencies: ["Identity", "PKI", "Linux"]),
             tests("Interception", dependencies: ["Interception", "CNetfilter"]),
