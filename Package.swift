@@ -159,26 +159,9 @@ let package = Package(
             tests("TTRPC", dependencies: ["TTRPC"]),
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
             tests("PKI", dependencies: ["PKI", "Linux"]),
-            tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
-            tests("Identity", dependencies: ["Identity", "PKI", "Linux"]),
-            tests("Interception", dependencies: ["Interception", "CNetfilter"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
-            tests("Prometheus", dependencies: ["Prometheus"]),
-            .target(
-                name: "FakeControl", dependencies: ["ControlAPI", "TTRPC", .product(name: "Logging", package: "swift-log")],
-                path: "Tests/FakeControl"),
-            tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
-            tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
-            tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "SallyportProtocol", "TTRPC", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("PluginHost", dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
-            tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
-            tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PKI", "TTRPC", "Linux"]),
-            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "Linux"]),
-            tests("Conformance", dependencies: ["SallyportProtocol"]),
-            tests("EndToEnd", dependencies: ["Linux"]),
 
         ]
 )
