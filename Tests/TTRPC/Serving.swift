@@ -44,6 +44,14 @@ final class Signal: Sendable {
     }
 }
 
+extension Signal {
+    /// Waits until the calling task is cancelled.
+    static func untilCancelled() async {
+        let cancelled = Signal()
+        await withTaskCancellationHandler { await cancelled.wait() } onCancel: { cancelled.set() }
+    }
+}
+
 /// Runs `body` and returns the `RPCError` it throws.
 func rpcError(_ body: () async throws -> Void) async -> RPCError? {
     do {

@@ -25,7 +25,8 @@ final class Link {
     private var unreadBytes = 0
     private var inputEnded = false
     private var lastTicket: UInt64 = 0
-    private var watch: UInt64?
+    /// The timer that watches the other end, and when it fires.
+    private var watch: (timer: UInt64, deadline: UInt64)?
 
     init(owning descriptor: consuming Descriptor, loop: EventLoop, limits: TTRPCLimits, pausesWhileUnread: Bool) {
         self.loop = loop
@@ -34,7 +35,7 @@ final class Link {
         socket = FramedSocket(owning: descriptor, loop: loop, limits: limits)
     }
 
-    deinit { if let watch { loop.cancel(timer: watch) } }
+    deinit { if let watch { loop.cancel(timer: watch.timer) } }
 
     func attach(_ ready: @escaping @Sendable (UInt32) -> Void) throws(SystemCallError) { try socket?.attach(ready) }
 
@@ -185,8 +186,13 @@ final class Link {
 
     /// Sees to it that `fire` is called when the other end may be overdue.
     func keepWatch(_ fire: @escaping @Sendable () -> Void) {
-        guard watch == nil, let deadline = socket?.watchUntil else { return }
-        watch = loop.schedule(at: deadline, fire)
+        guard let deadline = socket?.watchUntil else { return }
+        if let watch {
+            // A timer that fires too early finds nothing overdue and is set again; that is dearer on every frame.
+            if watch.deadline <= deadline { return }
+            loop.cancel(timer: watch.timer)
+        }
+        watch = (loop.schedule(at: deadline, fire), deadline)
     }
 
     /// The watch fired.

@@ -39,12 +39,15 @@ final class Listener {
         }
     }
 
-    /// Accepts nothing for 100 ms: out of descriptors or memory, the event would come back at once, for ever.
-    func pause() {
+    /// Accepts nothing until `resume`, which `fire` is to call after 100 ms: out of descriptors or memory, the event
+    /// would come back at once, for ever.
+    func pause(_ fire: @escaping @Sendable () -> Void) {
         guard let token else { return }
         loop.change(descriptor.raw, token: token, events: 0)
-        timer = loop.schedule(at: clinux_monotonic() + 100_000_000) { [loop, raw = descriptor.raw] in
-            loop.change(raw, token: token, events: EPOLLIN.rawValue)
-        }
+        timer = loop.schedule(at: clinux_monotonic() + 100_000_000, fire)
+    }
+
+    func resume() {
+        if let token { loop.change(descriptor.raw, token: token, events: EPOLLIN.rawValue) }
     }
 }

@@ -18,20 +18,21 @@ actor ServerConnection {
     private let link: Link
     private var streams: ServerStreams
     private var calls: [UInt32: Call] = [:]
-    /// Called with the error of each frame that was refused.
-    private let refused: @Sendable (RPCError) -> Void
+    private let refused: @Sendable (RPCError, _ isFirst: Bool) -> Void
+    private var hasRefused = false
     /// Set once no more requests are taken: the reason to end with when no method runs and everything is sent.
     private var draining: TTRPCEnding?
     private var ending: TTRPCEnding?
     private var ended: CheckedContinuation<TTRPCEnding, Never>?
 
+    /// - Parameter refused: Called on the loop's thread with the error of each frame that was refused.
     init(
-        owning descriptor: consuming Descriptor, loop: EventLoop, router: RPCRouter, limits: TTRPCLimits,
-        refused: @escaping @Sendable (RPCError) -> Void
+        owning descriptor: consuming Descriptor, peer: RPCPeer?, loop: EventLoop, router: RPCRouter, limits: TTRPCLimits,
+        refused: @escaping @Sendable (RPCError, _ isFirst: Bool) -> Void
     ) {
         self.loop = loop
         self.refused = refused
-        peer = RPCPeer(of: descriptor.raw)
+        self.peer = peer
         link = Link(owning: descriptor, loop: loop, limits: limits, pausesWhileUnread: true)
         streams = ServerStreams(router: router, limits: limits)
     }
@@ -192,7 +193,8 @@ actor ServerConnection {
         case .endInput(let id): link.endMailbox(id, nil)
         case .abandon(let id): abandon(id)
         case .refuse(let answer, let error):
-            refused(error)
+            refused(error, !hasRefused)
+            hasRefused = true
             do { try link.send(answer) } catch { end(error) }
         }
     }

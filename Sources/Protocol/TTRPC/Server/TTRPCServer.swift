@@ -44,7 +44,10 @@ public actor TTRPCServer {
         try listener.attach { [weak self] in self?.assumeIsolated { $0.accept(key) } }
         listeners[key] = listener
         await withTaskCancellationHandler {
-            await withCheckedContinuation { listener.closed = $0 }
+            await withCheckedContinuation { continuation in
+                // A `stop` may have come in between.
+                if listeners[key] == nil { continuation.resume() } else { listener.closed = continuation }
+            }
         } onCancel: {
             Task { await self.close(key) }
         }
@@ -72,7 +75,7 @@ public actor TTRPCServer {
         let timer = loop.schedule(at: clinux_monotonic() + grace.nanoseconds) { [weak self] in
             self?.assumeIsolated { $0.endAll() }
         }
-        if !connections.isEmpty { await withCheckedContinuation { stopped.append($0) } }
+        await withCheckedContinuation { stopped.append($0) }
         loop.cancel(timer: timer)
     }
 
@@ -91,7 +94,7 @@ public actor TTRPCServer {
                 welcome(Descriptor(owning: descriptor))
             } catch {
                 observer(.acceptFailed(error))
-                return listener.pause()
+                return listener.pause { [weak self] in self?.assumeIsolated { $0.listeners[key]?.resume() } }
             }
         }
     }
@@ -111,8 +114,8 @@ public actor TTRPCServer {
 
     private func adopt(_ descriptor: consuming Descriptor) -> ServerConnection {
         let peer = RPCPeer(of: descriptor.raw)
-        let connection = ServerConnection(owning: descriptor, loop: loop, router: router, limits: limits) { [weak self] error in
-            self?.assumeIsolated { $0.refused(peer, error) }
+        let connection = ServerConnection(owning: descriptor, peer: peer, loop: loop, router: router, limits: limits) { [weak self] error, isFirst in
+            self?.assumeIsolated { $0.refused(peer, error, isFirst) }
         }
         connections[ObjectIdentifier(connection)] = connection
         tally.accepted += 1
@@ -133,8 +136,8 @@ public actor TTRPCServer {
         return ending
     }
 
-    private func refused(_ peer: RPCPeer?, _ error: RPCError) {
+    private func refused(_ peer: RPCPeer?, _ error: RPCError, _ isFirst: Bool) {
         tally.refusedFrames += 1
-        observer(.refused(peer, error))
+        if isFirst { observer(.refused(peer, error)) }
     }
 }
