@@ -38,11 +38,13 @@ public struct CIDR: Hashable, Sendable {
          prefix <= 64 ? 0 : prefix >= 128 ? ~0 : ~0 << UInt64(128 - prefix))
     }
 
+    /// Whether `address` is in the block. IPv4 is never in a block of IPv6, not even in "::/0": only this type maps it there.
     public func contains(_ address: IPAddress) -> Bool {
         let (high, low) = CIDR.mask(prefix)
-        return address.high & high == base.high && address.low & low == base.low
+        return (prefix >= 96 || !address.isV4) && address.high & high == base.high && address.low & low == base.low
     }
 
+    /// Whether every address of `other` is in the block.
     public func contains(_ other: CIDR) -> Bool { prefix <= other.prefix && contains(other.base) }
 
     public var isV4: Bool { base.isV4 && prefix >= 96 }
