@@ -37,48 +37,70 @@ final class LoopbackNameServer: Sendable {
         var type: UInt16
     }
 
-    let address: SocketAddress
-    private let answers = Mutex<[Question: Answer]>([:])
-    private let udp: Descriptor
-    private let tcp: Descriptor
-    private let bell: Descriptor
-    private let thread = Mutex<RunningThread?>(nil)
+    private let service: NameService
+    private let thread: Mutex<RunningThread?>
 
     init(on ip: IPAddress = .v4Loopback) throws {
-        let family = ip.isV4 ? AF_INET : AF_INET6
-        (udp, address) = try LoopbackNameServer.bound(family, SOCK_DGRAM, SocketAddress(ip, 0))
-        (tcp, _) = try LoopbackNameServer.bound(family, SOCK_STREAM, address)
-        let listener = tcp.raw
-        try syscall("listen") { listen(listener, 8) }
-        bell = Descriptor(owning: try syscall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) })
-        let started = try RunningThread(name: "name-server") { [unowned self] in serve() }
-        thread.withLock { $0 = started }
+        let service = try NameService(on: ip)
+        self.service = service
+        thread = Mutex(try RunningThread(name: "name-server") { service.serve() })
     }
 
     deinit {
-        _ = eventfd_write(bell.raw, 1)
-        thread.withLock { $0?.join() }
+        service.end()
+        thread.withLock { $0.take() }?.join()
     }
+
+    var address: SocketAddress { service.address }
 
     func set(_ name: String, _ type: UInt16, _ answer: Answer) {
-        answers.withLock { $0[Question(name: name, type: type)] = answer }
+        service.answers.withLock { $0[Question(name: name, type: type)] = answer }
+    }
+}
+
+/// What the thread works on: it may begin only when its server is going already, so it holds this and not the server.
+private final class NameService: Sendable {
+    typealias Question = LoopbackNameServer.Question
+    typealias Record = LoopbackNameServer.Record
+
+    let address: SocketAddress
+    let answers = Mutex<[Question: LoopbackNameServer.Answer]>([:])
+    private let udp: Descriptor
+    private let tcp: Descriptor
+    private let bell: Descriptor
+
+    init(on ip: IPAddress) throws {
+        let family = ip.isV4 ? AF_INET : AF_INET6
+        udp = try NameService.socket(family, SOCK_DGRAM)
+        tcp = try NameService.socket(family, SOCK_STREAM)
+        address = try NameService.bind(udp, to: SocketAddress(ip, 0))
+        _ = try NameService.bind(tcp, to: address)
+        let listener = tcp.raw
+        try syscall("listen") { listen(listener, 8) }
+        bell = Descriptor(owning: try syscall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC)) })
     }
 
-    private static func bound(_ family: Int32, _ type: __socket_type, _ address: SocketAddress) throws -> (Descriptor, SocketAddress) {
-        let socket = Descriptor(owning: try syscall("socket") { Glibc.socket(family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) })
+    func end() { _ = eventfd_write(bell.raw, 1) }
+
+    private static func socket(_ family: Int32, _ type: __socket_type) throws -> Descriptor {
+        Descriptor(owning: try syscall("socket") { Glibc.socket(family, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) })
+    }
+
+    /// - Returns: The address with the port that the kernel chose for port 0.
+    private static func bind(_ socket: borrowing Descriptor, to address: SocketAddress) throws -> SocketAddress {
         let raw = socket.raw
         var (name, length) = address.raw
         try syscall("bind", "\(address)") {
-            withUnsafePointer(to: &name) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(raw, $0, length) } }
+            withUnsafePointer(to: &name) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(raw, $0, length) } }
         }
         length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         try syscall("getsockname") {
             withUnsafeMutablePointer(to: &name) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(raw, $0, &length) } }
         }
-        return (socket, SocketAddress(name))
+        return SocketAddress(name)
     }
 
-    private func serve() {
+    func serve() {
         var polled = [udp.raw, tcp.raw, bell.raw].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while poll(&polled, 3, -1) >= 0, polled[2].revents == 0 {
             if polled[0].revents != 0 { serveDatagram() }
@@ -123,20 +145,37 @@ final class LoopbackNameServer: Sendable {
         let asked = Array(question[12..<(index + 5)])
         let answer = answers.withLock { $0[Question(name: labels.joined(separator: "."), type: type)] } ?? .records([])
         func message(_ flags: UInt8, _ code: UInt8, _ records: [Record]) -> [UInt8] {
-            question[0..<2] + [0x80 | flags, code, 0, 1, UInt8(records.count >> 8), UInt8(records.count & 0xff), 0, 0, 0, 0] + asked
-                + records.flatMap { record in
-                    encode(record.name) + [UInt8(record.type >> 8), UInt8(record.type & 0xff), 0, 1]
-                        + (0..<4).map { UInt8(truncatingIfNeeded: record.ttl >> (24 - 8 * $0)) }
-                        + [UInt8(record.data.count >> 8), UInt8(record.data.count & 0xff)] + record.data
-                }
+            var bytes = Array(question[0..<2])
+            // An answer; recursion available, without which glibc takes an empty answer for a referral and asks the next server.
+            bytes += [0x80 | flags, 0x80 | code, 0, 1]
+            bytes += number(records.count, 2)
+            bytes += [0, 0, 0, 0]
+            bytes += asked
+            for record in records {
+                bytes += encode(record.name)
+                bytes += number(Int(record.type), 2)
+                bytes += [0, 1]
+                bytes += number(Int(record.ttl), 4)
+                bytes += number(record.data.count, 2)
+                bytes += record.data
+            }
+            return bytes
         }
         switch answer {
         case .records(let records): return message(0, 0, records)
         case .failure(let code): return message(0, code, [])
         case .truncated(let records): return overTCP ? message(0, 0, records) : message(0x02, 0, [])
-        case .garbage(let bytes): return message(0, 0, []).enumerated().map { $0.offset == 7 ? 5 : $0.element } + bytes
+        case .garbage(let bytes):
+            var reply = message(0, 0, [])
+            reply[7] = 5  // answers that are not there
+            return reply + bytes
         }
     }
+}
+
+/// In network order.
+private func number(_ value: Int, _ size: Int) -> [UInt8] {
+    (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * (size - 1 - $0))) }
 }
 
 private func encode(_ name: String) -> [UInt8] {

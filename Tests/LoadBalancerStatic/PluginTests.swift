@@ -150,7 +150,8 @@ struct PluginTests {
         })
         let total = Mutex(0)
         try await watch(plugin) { _, event in
-            #expect(try (event.serializedBytes() as [UInt8]).count < 4 << 20)
+            let bytes: [UInt8]? = try? event.serializedBytes()
+            #expect((bytes?.count ?? .max) < 4 << 20)
             let sum = total.withLock { $0 += event.changed.count; return $0 }
             #expect(event.complete == (sum == 20_000))
             return sum == 20_000
@@ -158,8 +159,8 @@ struct PluginTests {
         await plugin.shutdown()
     }
 
-    @Test("settings out of bounds are refused by name", arguments: [
-        (LoadBalancerStatic.Configuration(nameserver: "dns"), ["nameserver"]),
+    private static let configurations: [(LoadBalancerStatic.Configuration, [String])] = [
+        (.init(nameserver: "dns"), ["nameserver"]),
         (.init(nameserver: "192.0.2.53:0"), ["nameserver"]),
         (.init(minimumTTL: .init(seconds: 0)), ["minimumTTL"]),
         (.init(maximumTTL: .init(seconds: 3601)), ["maximumTTL"]),
@@ -167,7 +168,9 @@ struct PluginTests {
         (.init(grace: .init(seconds: 86401)), ["grace"]),
         (.init(nameserver: "[2001:db8::53]:5353", minimumTTL: .init(seconds: 5), maximumTTL: .init(seconds: 60), grace: .init(seconds: 0)), []),
         (.init(nameserver: "192.0.2.53"), []), (.init(nameserver: "2001:db8::53"), []), (.init(), []),
-    ])
+    ]
+
+    @Test("settings out of bounds are refused by name", arguments: configurations)
     func settings(configuration: LoadBalancerStatic.Configuration, fields: [String]) async {
         #expect(await LoadBalancerStatic(host: host).validate(configuration).map(\.field) == fields)
     }

@@ -83,13 +83,18 @@ struct ResolverTests {
 
 @Suite struct DNSAnswerTests {
     /// One question, an alias by a compressed name, an address of each family, one record of another type and one of another class.
-    private let message: [UInt8] = [0, 1, 0x81, 0x80, 0, 1, 0, 5, 0, 0, 0, 0]
-        + [1, 0x61, 0, 0, 1, 0, 1]
-        + [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 90, 0, 3, 1, 0x62, 0]
-        + [1, 0x62, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 192, 0, 2, 1]
-        + [0xc0, 12, 0, 28, 0, 1, 0, 0, 1, 0, 0, 16, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
-        + [0, 0, 46, 0, 1, 0, 0, 0, 1, 0, 2, 1, 1]
-        + [0, 0, 1, 0, 3, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4]
+    private let message: [UInt8] = {
+        let parts: [[UInt8]] = [
+            [0, 1, 0x81, 0x80, 0, 1, 0, 5, 0, 0, 0, 0],
+            [1, 0x61, 0, 0, 1, 0, 1],
+            [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 90, 0, 3, 1, 0x62, 0],
+            [1, 0x62, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 192, 0, 2, 1],
+            [0xc0, 12, 0, 28, 0, 1, 0, 0, 1, 0, 0, 16, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            [0, 0, 46, 0, 1, 0, 0, 0, 1, 0, 2, 1, 1],
+            [0, 0, 1, 0, 3, 0, 0, 0, 1, 0, 4, 1, 2, 3, 4],
+        ]
+        return Array(parts.joined())
+    }()
 
     @Test("addresses and the least TTL of what leads to them are read, and nothing else")
     func whole() throws {

@@ -8,6 +8,9 @@ import SallyportProtocol
 package struct FrontendTable: Sendable {
     private typealias Key = Sallyport_Policy_V1_ObjectKey
 
+    /// A service's frontends travel in one message, and those have at most 4 MiB.
+    static let maximumBytes = 3 << 20
+
     /// What a watcher is to know.
     package private(set) var state = FrontendState()
 
@@ -114,8 +117,10 @@ package struct FrontendTable: Sendable {
         message.service = key
         guard let service = services[key] else { return message }
         var seen: Set<CIDR> = []
+        var bytes = 0
         func add(_ cidr: CIDR, host: String) {
-            guard seen.insert(cidr).inserted else { return }
+            guard bytes <= FrontendTable.maximumBytes, seen.insert(cidr).inserted else { return }
+            bytes += host.utf8.count + 36  // lengths, tags, numbers and 16 bytes of address
             message.frontends.append(.with {
                 $0.address = .init(cidr.base.bytes)
                 $0.prefixLength = UInt32(cidr.isV4 ? cidr.prefix - 96 : cidr.prefix)
@@ -132,6 +137,7 @@ package struct FrontendTable: Sendable {
             for address in record.current { add(CIDR(address), host: host) }
             if !record.problem.isEmpty { problems.append("\(host): \(record.problem)") }
         }
+        if bytes > FrontendTable.maximumBytes { problems.append("has more frontends than \(seen.count); list fewer, or CIDRs") }
         message.problem = problems.joined(separator: "; ")
         return message
     }
