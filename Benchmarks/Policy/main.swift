@@ -1,14 +1,36 @@
 // Measures policy at the size it is made for, and prints a table. See docs/performance.md, "Policy".
 //
-//     swift run -c release PolicyBenchmark [units services rulesets]
+//     swift run -c release PolicyBenchmark [spread|flat|broad|external]...
 
-let sizes = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-let size =
-    sizes.count == 3
-    ? ClusterSize(units: sizes[0], services: sizes[1], rulesets: sizes[2]) : ClusterSize(units: 100_000, services: 10_000, rulesets: 10_000)
-print("\(size.units) processing units (\(size.locals) local), \(size.services) services, \(size.rulesets) rulesets")
-for layout in ClusterLayout.allCases {
-    print("\n\(layout.rawValue)")
-    benchmark(Cluster(size: size, layout: layout))
+import Linux
+
+let size = ClusterSize(units: 100_000, services: 10_000, rulesets: 10_000)
+let parts = ClusterLayout.allCases.map { "\($0)" } + ["external"]
+let wanted = CommandLine.arguments.dropFirst()
+if wanted.count == 1, let part = wanted.first {
+    if let layout = ClusterLayout.allCases.first(where: { "\($0)" == part }) {
+        benchmark(Cluster(size: size, layout: layout))
+    } else if part == "external" {
+        benchmarkExternalNetworks(count: 200_000)
+    } else {
+        print("\(part) is none of \(parts.joined(separator: ", "))")
+        exit(2)
+    }
+} else {
+    for part in wanted.isEmpty ? parts : Array(wanted) { runAlone(part) }
 }
-benchmarkExternalNetworks(count: 200_000)
+
+/// Runs one part in a process of its own, so that memory is its own too.
+func runAlone(_ part: String) {
+    var pid: pid_t = 0
+    let path = strdup(CommandLine.arguments[0])
+    let argument = strdup(part)
+    defer {
+        free(path)
+        free(argument)
+    }
+    guard posix_spawnp(&pid, CommandLine.arguments[0], nil, nil, [path, argument, nil], environ) == 0 else {
+        return print("cannot run \(CommandLine.arguments[0])")
+    }
+    waitpid(pid, nil, 0)
+}

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ExternalNetworkTests {
     private func network(_ snapshot: PolicySnapshot, _ address: String, for unit: String = "/a/client") throws -> String? {
-        let match = try snapshot.external(#require(IPAddress(address)), for: snapshot.unit(unit))
+        let match = try snapshot.network(address, for: unit)
         return match.map { ($0.namespace == "/" ? "" : $0.namespace) + "/" + $0.name }
     }
 
@@ -54,7 +54,7 @@ import Testing
             .unit("/a/client"), .externalNetwork("/a/partners", ["192.0.2.0/24"], tags: ["trust=some"]), .externalNetwork("/b/x", ["0.0.0.0/0"]),
             .ruleset("/a/rules", outgoing: [.allow([[expression]])]))
         let unit = try snapshot.unit("/a/client")
-        let match = try #require(snapshot.external(#require(IPAddress("192.0.2.1")), for: unit))
+        let match = try #require(try snapshot.network("192.0.2.1", for: "/a/client"))
         #expect(match.externalTags == ["$identity=externalnetwork", "$name=partners", "$namespace=/a", "trust=some"])
         #expect(unit.decide(.outgoing, peer: match.tags, ports: FlowPorts(target: 80, dialled: 80)).text == "allowed by /a/rules#0")
     }
@@ -78,7 +78,7 @@ import Testing
         _ = compiler.apply(upserts: [.externalNetwork("/a/x", ["198.51.100.0/24"], tags: ["k=v"])], removes: [])
         var snapshot = compiler.compile()
         #expect(try network(snapshot, "192.0.2.1") == nil)
-        #expect(try snapshot.external(#require(IPAddress("198.51.100.1")), for: snapshot.unit("/a/client"))?.externalTags.last == "k=v")
+        #expect(try snapshot.network("198.51.100.1", for: "/a/client")?.externalTags.last == "k=v")
         _ = compiler.apply(upserts: [], removes: [PolicyKey(.externalNetwork, "/a/x")])
         snapshot = compiler.compile()
         #expect(try network(snapshot, "198.51.100.1") == nil)

@@ -27,8 +27,16 @@ extension PolicySnapshot {
     }
 
     /// What decides for the PU at `path`, as "allowed by /acme/rules#0"; the port is both the target and the dialled one.
-    func decision(_ path: String, _ direction: Direction = .outgoing, _ peer: [String], port: UInt16 = 80) throws -> String {
+    func decision(_ path: String, _ direction: Direction, _ peer: [String], port: UInt16 = 80) throws -> String {
         try unit(path).decide(direction, peer: intern(peer), ports: FlowPorts(target: port, dialled: port)).text
+    }
+
+    func decision(_ path: String, _ peer: [String]) throws -> String { try decision(path, .outgoing, peer) }
+
+    /// The external network that "ADDRESS" is in for a PU.
+    func network(_ address: String, for path: String) throws -> ExternalMatch? {
+        let address = try #require(IPAddress(address))
+        return try external(address, for: unit(path))
     }
 
     func service(_ path: String) throws -> Service { try #require(services.first { $0.path == path }) }

@@ -32,44 +32,34 @@ extension PolicyCompiler {
     ///
     /// - Parameter refreshed: Namespaces with new settings.
     mutating func compileUnits(_ refreshed: Set<Int32>) {
+        let changes = state.services.takeChanges()
         let state = state
-        let sightChanged = pending.sight || pending.dependencies || !pending.touched.isEmpty || !refreshed.isEmpty
-        var sights = SightBuilder(state: state, implementers: implementers, touched: pending.touched, old: compiled.sights, isStale: sightChanged)
+        let isSightStale = pending.sight || pending.dependencies || !pending.touched.isEmpty || !refreshed.isEmpty
+        var sights = SightBuilder(
+            state: state, implementers: implementers, touched: pending.touched, comeOrGone: pending.comeOrGone, changes: changes,
+            old: compiled.sights, isStale: isSightStale)
+        var alike: [Alike: Holding] = [:]
         var rules = pending.rulesets ? [:] : compiled.rules
         for number in locals {
             guard let record = state.units[number]?.record else { continue }
             let old = refreshed.contains(record.namespace) ? nil : compiled.units[number]
-            if let old, !pending.rulesets, !sightChanged {
-                compiled.units[number] = old
+            if let old, !pending.rulesets, !pending.dependencies {
+                guard isSightStale else { continue }
+                compiled.units[number]?.sight = sights.sight(old.sightKey) {
+                    state.dependencies(for: state.atoms.satisfied(by: old.tags), in: record.namespace)
+                }
                 continue
             }
             let tags = old?.tags ?? record.allTags(state.namespaces)
-            let needsRules = old == nil || pending.rulesets
-            let needsPolicies = old == nil || pending.dependencies
-            let atoms = needsRules || needsPolicies ? state.atoms.satisfied(by: tags) : []
-
-            var rulesKey = old?.rulesKey ?? []
-            var unitRules = old?.rules ?? .none
-            if needsRules {
-                let holding = state.rulesets(for: atoms, in: record.namespace)
-                rulesKey = holding.map(\.serial).sorted()
-                if let shared = rules[rulesKey] ?? compiled.rules[rulesKey] {
-                    unitRules = shared
-                } else {
-                    unitRules = UnitRules(state.precedence(holding))
-                }
-            }
-            rules[rulesKey] = unitRules
-
-            let sightKey =
-                needsPolicies
-                ? Sight.Key(
-                    namespace: record.namespace,
-                    policies: state.dependencies(for: atoms, in: record.namespace).map(\.serial).sorted())
-                : old?.sightKey ?? Sight.Key(namespace: record.namespace, policies: [])
-            let sight = sights.sight(sightKey) { state.dependencies(for: state.atoms.satisfied(by: tags), in: record.namespace) }
+            let kind = Alike(namespace: record.namespace, atoms: state.atoms.satisfied(by: tags))
+            let holding = alike[kind] ?? Holding(kind, state)
+            alike[kind] = holding
+            let unitRules =
+                rules[holding.rulesKey] ?? compiled.rules[holding.rulesKey] ?? UnitRules(state.precedence(holding.rulesets))
+            rules[holding.rulesKey] = unitRules
             compiled.units[number] = CompiledUnits.Unit(
-                tags: tags, rulesKey: rulesKey, rules: unitRules, sightKey: sightKey, sight: sight)
+                tags: tags, rulesKey: holding.rulesKey, rules: unitRules, sightKey: holding.sightKey,
+                sight: sights.sight(holding.sightKey) { holding.dependencies })
         }
         // PUs that come and go leave some behind that nobody uses.
         if rules.count > 2 * locals.count + 64 {
@@ -80,63 +70,23 @@ extension PolicyCompiler {
     }
 }
 
-/// Builds each `Sight` once, or takes the old one where nothing that it shows has changed.
-struct SightBuilder {
-    private let state: PolicyState
-    private let implementers: [Int32: Set<Int32>]
-    private let touched: NumberSet
-    private let old: [Sight.Key: Sight]
-    private(set) var built: [Sight.Key: Sight]
-    private var frontends: [NumberSet: Set<PlannedFrontend>] = [:]
-    private var reach: [Int: NumberSet] = [:]
+/// PUs of one namespace that satisfy the same atoms have the same policy.
+private struct Alike: Hashable {
+    let namespace: Int32
+    let atoms: [UInt32]
+}
 
-    /// - Parameter isStale: Whether `old` must be looked at again.
-    init(state: PolicyState, implementers: [Int32: Set<Int32>], touched: NumberSet, old: [Sight.Key: Sight], isStale: Bool) {
-        self.state = state
-        self.implementers = implementers
-        self.touched = touched
-        self.old = old
-        built = isStale ? [:] : old
-    }
+/// The policies that hold for such PUs.
+private struct Holding {
+    let rulesets: [CompiledRuleset]
+    let rulesKey: [Int]
+    let dependencies: [CompiledDependency]
+    let sightKey: Sight.Key
 
-    mutating func sight(_ key: Sight.Key, _ policies: () -> [CompiledDependency]) -> Sight {
-        if let known = built[key] { return known }
-        var services = NumberSet()
-        if state.namespaces.settings[Int(key.namespace)].dependsByDefault {
-            services = state.services.holding(in: key.namespace, state.namespaces)
-        }
-        for policy in key.policies.isEmpty ? [] : policies() {
-            let reached = reach[policy.serial] ?? state.services(of: policy)
-            reach[policy.serial] = reached
-            services.formUnion(reached)
-        }
-        let sight: Sight
-        if let old = old[key], old.services == services, !services.intersects(touched) {
-            sight = old
-        } else {
-            sight = Sight(
-                services: services, frontends: frontends(of: services),
-                overlaps: state.services.overlaps(services, from: key.namespace, state.namespaces))
-        }
-        built[key] = sight
-        return sight
-    }
-
-    private mutating func frontends(of services: NumberSet) -> Set<PlannedFrontend> {
-        if let known = frontends[services] { return known }
-        var found: Set<PlannedFrontend> = []
-        services.forEach { number in
-            guard let service = state.services[number] else { return }
-            for frontend in state.services.frontends(of: service) {
-                found.insert(PlannedFrontend(cidr: frontend.cidr, port: frontend.port))
-            }
-            for unit in implementers[number] ?? [] {
-                for address in state.units[unit]?.record.addresses ?? [] {
-                    found.insert(PlannedFrontend(cidr: CIDR(address), port: service.targetPort))
-                }
-            }
-        }
-        frontends[services] = found
-        return found
+    init(_ kind: Alike, _ state: PolicyState) {
+        rulesets = state.rulesets(for: kind.atoms, in: kind.namespace)
+        rulesKey = rulesets.map(\.serial).sorted()
+        dependencies = state.dependencies(for: kind.atoms, in: kind.namespace)
+        sightKey = Sight.Key(namespace: kind.namespace, policies: dependencies.map(\.serial).sorted())
     }
 }

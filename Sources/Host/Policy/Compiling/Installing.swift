@@ -106,7 +106,9 @@ extension PolicyCompiler {
             number = state.dependencies.add { _ in compiled }
             numbers.dependencies[place] = number
         }
-        if !message.disabled { state.dependencySubjects.insert(compiled.subject, of: number, in: place.namespace) }
+        if !message.disabled {
+            state.dependencySubjects.insert(compiled.subject, of: number, in: place.namespace, propagates: message.propagate)
+        }
         pending.dependencies = true
     }
 
@@ -119,7 +121,7 @@ extension PolicyCompiler {
     private mutating func unfileDependency(_ number: Int32) {
         retired += 1
         guard let old = state.dependencies[number], !old.message.disabled else { return }
-        state.dependencySubjects.remove(old.subject, of: number, in: old.namespace)
+        state.dependencySubjects.remove(old.subject, of: number, in: old.namespace, propagates: old.message.propagate)
     }
 
     mutating func install(_ message: RulesetMessage, at place: ObjectNumbers.Place) {
@@ -139,7 +141,9 @@ extension PolicyCompiler {
             number = state.rulesets.add { _ in compiled }
             numbers.rulesets[place] = number
         }
-        if !message.disabled { state.rulesetSubjects.insert(compiled.subject, of: number, in: place.namespace) }
+        if !message.disabled {
+            state.rulesetSubjects.insert(compiled.subject, of: number, in: place.namespace, propagates: message.propagate)
+        }
         pending.rulesets = true
     }
 
@@ -152,7 +156,7 @@ extension PolicyCompiler {
     private mutating func unfileRuleset(_ number: Int32) {
         retired += 1
         guard let old = state.rulesets[number], !old.message.disabled else { return }
-        state.rulesetSubjects.remove(old.subject, of: number, in: old.namespace)
+        state.rulesetSubjects.remove(old.subject, of: number, in: old.namespace, propagates: old.message.propagate)
     }
 
     mutating func install(_ message: ExternalNetworkMessage, at place: ObjectNumbers.Place) {

@@ -92,6 +92,8 @@ struct PendingChanges: Sendable {
     var services: Set<Int32> = []
     /// Services that are dialled otherwise than before.
     var touched = NumberSet()
+    /// Services that are new or gone.
+    var comeOrGone = NumberSet()
     /// Which services there are has changed, or what selects them.
     var sight = false
     /// Services are new, gone or other versions.

@@ -25,23 +25,17 @@ struct PolicyState: Sendable {
 }
 
 extension PolicyState {
-    /// The enabled services whose target a PU is.
+    /// The enabled services whose target a PU is, rising.
     func services(implementedBy atoms: [UInt32], in namespace: Int32) -> [Int32] {
-        holding(in: namespace) { place, isInherited in
-            services.targets.objects(in: place, satisfying: atoms) { entry in
-                guard let service = services[entry.object], service.propagate || !isInherited else { return false }
-                return service.target.clauses[Int(entry.clause)].matches(atoms)
-            }
-        }.sorted()
+        services.targets.objects(holdingIn: namespace, namespaces, selecting: atoms) { entry in
+            services[entry.object]?.target.clauses[Int(entry.clause)].matches(atoms) == true
+        }
     }
 
     /// The rulesets that hold for a PU, in no order. Those with `fallback` only where there is no other.
     func rulesets(for atoms: [UInt32], in namespace: Int32) -> [CompiledRuleset] {
-        let found = holding(in: namespace) { place, isInherited in
-            rulesetSubjects.objects(in: place, satisfying: atoms) { entry in
-                guard let ruleset = rulesets[entry.object], ruleset.message.propagate || !isInherited else { return false }
-                return ruleset.subject.clauses[Int(entry.clause)].matches(atoms)
-            }
+        let found = rulesetSubjects.objects(holdingIn: namespace, namespaces, selecting: atoms) { entry in
+            rulesets[entry.object]?.subject.clauses[Int(entry.clause)].matches(atoms) == true
         }.compactMap { rulesets[$0] }
         let others = found.filter { !$0.message.fallback }
         return others.isEmpty ? found : others
@@ -50,11 +44,8 @@ extension PolicyState {
     /// The service dependency policies that hold for a PU, in no order; `fallback` as for rulesets. The namespace's
     /// implicit dependency is no policy in this sense.
     func dependencies(for atoms: [UInt32], in namespace: Int32) -> [CompiledDependency] {
-        let found = holding(in: namespace) { place, isInherited in
-            dependencySubjects.objects(in: place, satisfying: atoms) { entry in
-                guard let policy = dependencies[entry.object], policy.message.propagate || !isInherited else { return false }
-                return policy.subject.clauses[Int(entry.clause)].matches(atoms)
-            }
+        let found = dependencySubjects.objects(holdingIn: namespace, namespaces, selecting: atoms) { entry in
+            dependencies[entry.object]?.subject.clauses[Int(entry.clause)].matches(atoms) == true
         }.compactMap { dependencies[$0] }
         let others = found.filter { !$0.message.fallback }
         return others.isEmpty ? found : others
@@ -65,17 +56,6 @@ extension PolicyState {
         serviceTags.matching(policy.object) { number in
             services[number].map { $0.isEnabled && policy.reaches($0, namespaces) } ?? false
         }
-    }
-
-    /// Asks the namespace itself and each above it.
-    private func holding(in namespace: Int32, _ objects: (_ place: Int32, _ isInherited: Bool) -> [Int32]) -> [Int32] {
-        var found = objects(namespace, false)
-        var above = namespaces[namespace].parent
-        while above >= 0 {
-            found += objects(above, true)
-            above = namespaces[above].parent
-        }
-        return found
     }
 
     /// Nearest namespace first, then by name; the rules of what comes first decide before those of the rest.

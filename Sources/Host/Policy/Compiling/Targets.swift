@@ -63,6 +63,7 @@ extension PolicyCompiler {
             service = added
             numbers.services[place] = number
             pending.services.insert(number)
+            pending.comeOrGone.insert(number)
             pending.sight = true
         }
         state.serviceTags.set(service)
@@ -77,6 +78,7 @@ extension PolicyCompiler {
         state.serviceTags.remove(number)
         pending.services.remove(number)
         pending.touched.insert(number)
+        pending.comeOrGone.insert(number)
         pending.sight = true
         pending.serviceList = true
     }
@@ -122,24 +124,25 @@ extension PolicyCompiler {
         }
     }
 
-    /// Asks every PU in a service's scope about its selector, in atoms of its own so that little is looked up.
+    /// Asks every PU in a service's scope. Most are told apart by comparing a tag or two.
     private mutating func findUnits(of number: Int32) {
         guard let service = state.services[number], service.isEnabled else { return }
-        var atoms = TagAtoms()
-        let selector = CompiledSelector(service.message.target.selector, atoms: &atoms)
-        let asksOthersTags = parseClauses(service.message.target.selector).joined().contains { $0.key.hasPrefix("$") || $0.key.hasPrefix("@") }
-        let asksNegations = selector.clauses.contains { $0.required.isEmpty }
+        let state = state
+        /// For each clause, the tags set by users that it asks for.
+        let asked = parseClauses(service.message.target.selector).map { $0.compactMap(\.tag).filter { !$0.hasPrefix("$") && !$0.hasPrefix("@") } }
         var found: [(Int32, PolicyState.UnitEntry)] = []
-        let tree = state.namespaces
         state.units.forEach { unit, entry in
-            guard tree.holds(service.scope, propagates: service.propagate, in: entry.record.namespace) else { return }
-            let tags = asksOthersTags || asksNegations ? entry.record.allTags(tree) : entry.record.tags
-            if selector.matches(atoms.satisfied(by: tags)) { found.append((unit, entry)) }
+            let record = entry.record
+            guard state.namespaces.holds(service.scope, propagates: service.propagate, in: record.namespace),
+                asked.contains(where: { tags in tags.allSatisfy(record.tags.contains) }),
+                service.target.matches(state.atoms.satisfied(by: record.allTags(state.namespaces)))
+            else { return }
+            found.append((unit, entry))
         }
         for (unit, var entry) in found where !entry.implements.contains(number) {
             entry.implements.append(number)
             entry.implements.sort()
-            state.units.replace(unit, entry)
+            self.state.units.replace(unit, entry)
             addTarget(unit, entry.record, number)
         }
     }

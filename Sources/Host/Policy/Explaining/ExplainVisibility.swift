@@ -79,9 +79,8 @@ extension PolicyWorld {
     /// The enabled services that are dialled at an address, whoever sees them; by path.
     func services(withFrontend address: SocketAddress) -> [Service] {
         var found: [Service] = []
-        state.services.frontends.forEachBlock(around: CIDR(address.address)) { block in
-            state.services.frontends.forEach(block, address.port) { if let service = state.services[$0] { found.append(service) } }
-            return true
+        state.services.frontends.forEach(around: CIDR(address.address), address.port) { _, number in
+            if let service = state.services[number] { found.append(service) }
         }
         return found.sorted { $0.path < $1.path }
     }

@@ -37,8 +37,8 @@ struct DirectionRules: Sendable {
     private func decision(_ rule: Int?, _ observation: Int?, _ action: DefaultAction) -> Decision {
         let allowed = rule.map { $0 >= enforced.rejectCount } ?? action.allows
         return Decision(
-            allowed: allowed, decidedBy: rule.map { enforced.rules[$0].reference } ?? action.reference,
-            observed: observation.map { observed.rules[$0].reference },
+            allowed: allowed, decidedBy: rule.map { enforced.references[$0] } ?? action.reference,
+            observed: observation.map { observed.references[$0] },
             observedAllowed: observation.map { $0 >= observed.rejectCount } ?? allowed)
     }
 }

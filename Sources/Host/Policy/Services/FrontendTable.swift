@@ -27,11 +27,11 @@ struct BlockKey: FlatKey {
 }
 
 struct FrontendTable: Sendable {
-    private var services = MultiTable<BlockKey, Int32>()
+    private(set) var services = MultiTable<BlockKey, Int32>()
     /// How many entries there are of each prefix length.
     private var population = [Int32](repeating: 0, count: 129)
     /// The prefix lengths in use, longest first.
-    private var prefixes: [Int] = []
+    private(set) var prefixes: [Int] = []
 
     mutating func insert(_ cidr: CIDR, _ port: UInt16, _ service: Int32) {
         services.insert(BlockKey(cidr, port), service)
@@ -49,11 +49,15 @@ struct FrontendTable: Sendable {
     @inline(__always)
     func forEach(_ cidr: CIDR, _ port: UInt16, _ body: (Int32) -> Void) { services.forEach(BlockKey(cidr, port), body) }
 
-    /// The blocks in use that hold `cidr`, the longest prefix first; IPv4 is never in a block of IPv6.
+    /// Whether `cidr` may lie in a block with this prefix; IPv4 is never in a block of IPv6.
     @inline(__always)
-    func forEachBlock(around cidr: CIDR, _ body: (CIDR) -> Bool) {
-        for prefix in prefixes where prefix <= cidr.prefix && (prefix >= 96 || !cidr.isV4) {
-            if !body(CIDR(cidr.base, prefix: prefix)) { return }
+    func isWithin(_ cidr: CIDR, _ prefix: Int) -> Bool { prefix <= cidr.prefix && (prefix >= 96 || !cidr.isV4) }
+
+    /// Calls `body` with each service that has a frontend on `port` around `cidr`, and the block of it.
+    func forEach(around cidr: CIDR, _ port: UInt16, _ body: (CIDR, Int32) -> Void) {
+        for prefix in prefixes where isWithin(cidr, prefix) {
+            let block = CIDR(cidr.base, prefix: prefix)
+            services.forEach(BlockKey(block, port)) { body(block, $0) }
         }
     }
 }

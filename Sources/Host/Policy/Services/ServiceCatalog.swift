@@ -11,6 +11,7 @@ struct ServiceCatalog: Sendable {
     private(set) var frontends = FrontendTable()
     /// The addresses of PUs that implement a service, with its target port.
     private var direct = MultiTable<BlockKey, DirectTarget>()
+    private var changes = DialledChanges()
     /// The enabled services that live in each namespace, by its number.
     private var residents: [Int32: Set<Int32>] = [:]
     /// Those of them that propagate.
@@ -72,17 +73,28 @@ struct ServiceCatalog: Sendable {
 
     mutating func addDirect(_ address: IPAddress, _ service: Service, unit: Int32) {
         direct.insert(BlockKey(address, service.targetPort), DirectTarget(service: service.id, unit: unit))
+        changes.note(CIDR(address), service.targetPort)
     }
 
     mutating func removeDirect(_ address: IPAddress, _ service: Service, unit: Int32) {
         direct.remove(BlockKey(address, service.targetPort), DirectTarget(service: service.id, unit: unit))
+        changes.note(CIDR(address), service.targetPort)
     }
 
-    mutating func removeAllDirect() { direct = MultiTable() }
+    mutating func removeAllDirect() {
+        direct = MultiTable()
+        changes.overflow()
+    }
+
+    /// What is dialled otherwise since the last call.
+    mutating func takeChanges() -> DialledChanges {
+        defer { changes = DialledChanges() }
+        return changes
+    }
 
     private mutating func file(_ service: Service) {
         guard service.isEnabled else { return }
-        targets.insert(service.target, of: service.id, in: service.scope)
+        targets.insert(service.target, of: service.id, in: service.scope, propagates: service.propagate)
         residents[service.scope, default: []].insert(service.id)
         if service.propagate { propagating[service.scope, default: []].insert(service.id) }
         fileFrontends(service, isFiled: true)
@@ -90,7 +102,7 @@ struct ServiceCatalog: Sendable {
 
     private mutating func unfile(_ service: Service) {
         guard service.isEnabled else { return }
-        targets.remove(service.target, of: service.id, in: service.scope)
+        targets.remove(service.target, of: service.id, in: service.scope, propagates: service.propagate)
         residents[service.scope]?.remove(service.id)
         propagating[service.scope]?.remove(service.id)
         fileFrontends(service, isFiled: false)
@@ -104,6 +116,7 @@ struct ServiceCatalog: Sendable {
             } else {
                 frontends.remove(frontend.cidr, frontend.port, service.id)
             }
+            changes.note(frontend.cidr, frontend.port)
         }
     }
 }
@@ -112,20 +125,35 @@ extension ServiceCatalog {
     /// The service that a PU of `namespace`, which sees `visible`, reaches at an address; the longest prefix wins, then
     /// the nearest namespace, then the name.
     func find(_ dialled: SocketAddress, visible: NumberSet, from namespace: Int32, _ tree: NamespaceTree) -> DialledService? {
-        var best: Service?
-        frontends.forEachBlock(around: CIDR(dialled.address)) { block in
-            frontends.forEach(block, dialled.port) { number in
-                if visible.contains(number), let service = services[number] { best = nearer(best, service, namespace, tree) }
+        let block = CIDR(dialled.address)
+        for prefix in frontends.prefixes where frontends.isWithin(block, prefix) {
+            var found: Service?
+            let key = BlockKey(CIDR(dialled.address, prefix: prefix), dialled.port)
+            var place = frontends.services.first(key)
+            while let current = place {
+                let number = frontends.services.value(at: current)
+                if visible.contains(number), let service = services[number] { found = nearer(found, service, namespace, tree) }
+                place = frontends.services.next(after: current)
             }
-            return best == nil
+            if let found { return DialledService(service: found, direct: false) }
         }
-        if let best { return DialledService(service: best, direct: false) }
-        direct.forEach(BlockKey(dialled.address, dialled.port)) { target in
-            if visible.contains(target.service), let service = services[target.service] {
-                best = nearer(best, service, namespace, tree)
-            }
+        var found: Service?
+        var place = direct.first(BlockKey(dialled.address, dialled.port))
+        while let current = place {
+            let number = direct.value(at: current).service
+            if visible.contains(number), let service = services[number] { found = nearer(found, service, namespace, tree) }
+            place = direct.next(after: current)
         }
-        return best.map { DialledService(service: $0, direct: true) }
+        return found.map { DialledService(service: $0, direct: true) }
+    }
+
+    /// Whether one of the services in `visible` is dialled at exactly this block and port.
+    func isDialled(_ frontend: PlannedFrontend, visible: NumberSet) -> Bool {
+        var isDialled = false
+        frontends.forEach(frontend.cidr, frontend.port) { if visible.contains($0) { isDialled = true } }
+        guard !isDialled, frontend.cidr.prefix == 128 else { return isDialled }
+        direct.forEach(BlockKey(frontend.cidr.base, frontend.port)) { if visible.contains($0.service) { isDialled = true } }
+        return isDialled
     }
 
     /// Of two services, the one in the nearest namespace, or the first by name.

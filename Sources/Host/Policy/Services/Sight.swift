@@ -39,25 +39,26 @@ struct FrontendOverlap: Sendable {
 
 extension ServiceCatalog {
     /// Pairs of services in `visible` of which one hides frontends of the other.
-    func overlaps(_ visible: NumberSet, from namespace: Int32, _ tree: NamespaceTree) -> [FrontendOverlap] {
+    ///
+    /// - Parameter among: Those whose frontends are looked at; they may lie within frontends of any other.
+    func overlaps(_ visible: NumberSet, among: NumberSet, from namespace: Int32, _ tree: NamespaceTree) -> [FrontendOverlap] {
         var found: [FrontendOverlap] = []
         var reported: Set<[Int32]> = []
-        visible.forEach { number in
-            guard let service = services[number], found.count < FrontendOverlap.maximum else { return }
+        among.forEach { number in
+            guard visible.contains(number), let service = services[number] else { return }
             for frontend in frontends(of: service) {
-                frontends.forEachBlock(around: frontend.cidr) { block in
-                    frontends.forEach(block, frontend.port) { otherNumber in
-                        guard otherNumber != number, visible.contains(otherNumber), let other = services[otherNumber] else { return }
-                        // The longer prefix wins, and `block` is never the longer.
-                        let winner = block == frontend.cidr ? nearer(service, other, namespace, tree) : service
-                        let loser = winner === service ? other : service
-                        guard found.count < FrontendOverlap.maximum, reported.insert([winner.id, loser.id]).inserted else { return }
-                        found.append(
-                            FrontendOverlap(
-                                winner: winner, loser: loser, frontend: PlannedFrontend(cidr: frontend.cidr, port: frontend.port),
-                                namespace: namespace))
-                    }
-                    return true
+                frontends.forEach(around: frontend.cidr, frontend.port) { block, otherNumber in
+                    guard otherNumber != number, visible.contains(otherNumber), found.count < FrontendOverlap.maximum,
+                        let other = services[otherNumber]
+                    else { return }
+                    // The longer prefix wins, and `block` is never the longer.
+                    let winner = block == frontend.cidr ? nearer(service, other, namespace, tree) : service
+                    let loser = winner === service ? other : service
+                    guard reported.insert([winner.id, loser.id]).inserted else { return }
+                    found.append(
+                        FrontendOverlap(
+                            winner: winner, loser: loser, frontend: PlannedFrontend(cidr: frontend.cidr, port: frontend.port),
+                            namespace: namespace))
                 }
             }
         }

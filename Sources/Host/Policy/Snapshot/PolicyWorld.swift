@@ -34,9 +34,13 @@ final class PolicyWorld: Sendable {
 extension PolicyState {
     fileprivate func intern(_ tags: [String], epoch: UInt64) -> PeerTags {
         let prefix = "$namespace="
-        let paths = tags.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
-        // Whoever claims two places is in neither.
-        let place = paths.count == 1 ? namespaces.nearest(paths[0]) : (number: -1, isExact: false)
+        var place = (number: Int32(-1), isExact: false)
+        var claims = 0
+        for tag in tags where tag.utf8.first == UInt8(ascii: "$") && tag.hasPrefix(prefix) {
+            claims += 1
+            // Whoever claims two places is in neither.
+            place = claims == 1 ? namespaces.nearest(String(tag.dropFirst(prefix.count))) : (-1, false)
+        }
         return PeerTags(
             tags: tags, atoms: atoms.satisfied(by: tags), namespace: place.number, isExactNamespace: place.isExact, epoch: epoch)
     }

@@ -21,15 +21,28 @@ package struct MultiTable<Key: FlatKey, Value: Equatable & BitwiseCopyable & Sen
     /// How many values `key` has.
     package func count(_ key: Key) -> Int { Int(chains[key]?.count ?? 0) }
 
-    /// Calls `body` with each value of `key`, the newest first.
+    /// Where the values of `key` begin, the newest first; nil if it has none.
+    @inline(__always)
+    package func first(_ key: Key) -> Int32? { chains[key]?.first }
+
+    /// The value at a place that `first` or `next(after:)` gave.
+    @inline(__always)
+    package func value(at place: Int32) -> Value { nodes[Int(place)].value }
+
+    /// The place of the next value; nil after the last.
+    @inline(__always)
+    package func next(after place: Int32) -> Int32? {
+        let next = nodes[Int(place)].next
+        return next < 0 ? nil : next
+    }
+
+    /// Calls `body` with each value of `key`.
     @inline(__always)
     package func forEach(_ key: Key, _ body: (Value) -> Void) {
-        guard let chain = chains[key] else { return }
-        var next = chain.first
-        while next >= 0 {
-            let node = nodes[Int(next)]
-            body(node.value)
-            next = node.next
+        var place = first(key)
+        while let current = place {
+            body(value(at: current))
+            place = next(after: current)
         }
     }
 

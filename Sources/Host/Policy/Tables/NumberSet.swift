@@ -27,6 +27,14 @@ package struct NumberSet: Hashable, Sendable {
         for index in other.words.indices { words[index] |= other.words[index] }
     }
 
+    /// Whether both hold the same numbers, apart from those in `ignored`.
+    package func isEqual(to other: NumberSet, ignoring ignored: NumberSet) -> Bool {
+        func word(_ set: NumberSet, _ index: Int) -> UInt64 { index < set.words.count ? set.words[index] : 0 }
+        return (0..<max(words.count, other.words.count)).allSatisfy { index in
+            (word(self, index) ^ word(other, index)) & ~word(ignored, index) == 0
+        }
+    }
+
     package func intersects(_ other: NumberSet) -> Bool { zip(words, other.words).contains { $0 & $1 != 0 } }
 
     /// Calls `body` with each number, rising.

@@ -11,14 +11,9 @@ package struct Slots<Element: Sendable>: Sendable {
 
     /// Nil for a number that is not in use.
     package subscript(number: Int32) -> Element? {
-        _read {
-            let number = Int(number)
-            if number >= 0 && number < chunks.count * Slots.chunk {
-                yield chunks[number / Slots.chunk][number % Slots.chunk]
-            } else {
-                yield nil
-            }
-        }
+        let number = Int(number)
+        guard number >= 0 && number < chunks.count * Slots.chunk else { return nil }
+        return chunks[number / Slots.chunk][number % Slots.chunk]
     }
 
     /// Puts the element that `make` builds for its number in a free place.

@@ -3,7 +3,7 @@
 import Linux
 import SallyportProtocol
 
-struct UnitRecord: Equatable, Sendable {
+final class UnitRecord: Sendable {
     let namespace: Int32
     let name: String
     let type: UnitType
@@ -27,6 +27,15 @@ struct UnitRecord: Equatable, Sendable {
         static func == (left: Local, right: Local) -> Bool {
             left.networkNamespace == right.networkNamespace && left.cgroup == right.cgroup && left.hostname == right.hostname
         }
+    }
+
+    init(namespace: Int32, name: String, type: UnitType, tags: [String], addresses: [IPAddress], local: Local?) {
+        self.namespace = namespace
+        self.name = name
+        self.type = type
+        self.tags = tags
+        self.addresses = addresses
+        self.local = local
     }
 
     /// All tags, sorted, each once.
@@ -64,23 +73,18 @@ extension UnitRecord {
     /// - Parameters:
     ///   - enforcer: This enforcer's name: a PU is local if it has sockets here and its node is this one or not said.
     ///   - pool: Keeps one copy of each tag.
-    init(_ message: UnitMessage, name: String, namespace: Int32, enforcer: String, hostname: String, pool: inout Set<String>) {
-        self.namespace = namespace
-        self.name = name
-        type = message.type
-        tags = message.tags.map { pool.insert($0).memberAfterInsert }
-        addresses = message.addresses.compactMap { IPAddress($0) }
+    convenience init(_ message: UnitMessage, name: String, namespace: Int32, enforcer: String, hostname: String, pool: inout Set<String>) {
         let place: UnitNetworkNamespace? =
             switch message.networkNamespace {
             case .networkNamespacePath(let path)?: .path(path)
             case .networkNamespacePid(let pid)?: .pid(pid)
             case nil: message.type == .host || message.type == .hostService ? .host : nil
             }
-        if let place, message.node.isEmpty || message.node == enforcer {
-            local = Local(networkNamespace: place, cgroup: message.cgroup, hostname: hostname)
-        } else {
-            local = nil
-        }
+        let isHere = message.node.isEmpty || message.node == enforcer
+        self.init(
+            namespace: namespace, name: name, type: message.type, tags: message.tags.map { pool.insert($0).memberAfterInsert },
+            addresses: message.addresses.compactMap { IPAddress($0) },
+            local: isHere ? place.map { Local(networkNamespace: $0, cgroup: message.cgroup, hostname: hostname) } : nil)
     }
 
     /// The same PU where its namespace has another number.
@@ -88,5 +92,12 @@ extension UnitRecord {
         UnitRecord(
             namespace: namespace, name: name, type: type, tags: tags.map { pool.insert($0).memberAfterInsert }, addresses: addresses,
             local: local)
+    }
+}
+
+extension UnitRecord: Equatable {
+    static func == (left: UnitRecord, right: UnitRecord) -> Bool {
+        left.namespace == right.namespace && left.name == right.name && left.type == right.type && left.tags == right.tags
+            && left.addresses == right.addresses && left.local == right.local
     }
 }
