@@ -24,7 +24,7 @@ struct ProcessTests {
             try await surroundings().sorted() == [
                 "3 a line without an end", "5 a line without a level", "6 arguments 2 surroundings", "6 blocked 0 ignored 0",
                 "6 core 0 files 256 data 536870912", "6 death signal 9", "6 descriptor 0", "6 descriptor 1", "6 descriptor 2", "6 descriptor 3",
-                "6 directory /", "6 environment 0", "6 no_new_privs 1", "6 umask 77", "6 user \(getuid()) \(getgid()) groups \(getgroups(0, nil))",
+                "6 directory /", "6 environment 1", "6 no_new_privs 1", "6 umask 77", "6 user \(getuid()) \(getgid()) groups \(getgroups(0, nil))",
             ])
     }
 

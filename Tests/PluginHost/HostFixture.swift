@@ -69,13 +69,16 @@ final class HostFixture: Sendable {
 
     func status(_ name: String) async -> Sallyport_Control_V1_PluginStatus? { await host.status().first { $0.name == name } }
 
-    /// Comes back when a plugin's status is as wanted; the suite's time limit bounds it.
+    /// Comes back when a plugin's status is as wanted; says after 20 s how it stands instead.
     @discardableResult
     func wait(
         _ name: String, until isWanted: (Sallyport_Control_V1_PluginStatus) -> Bool
     ) async throws -> Sallyport_Control_V1_PluginStatus {
+        let end = clinux_monotonic() + 20_000_000_000
         while true {
-            if let status = await status(name), isWanted(status) { return status }
+            let status = await status(name)
+            if let status, isWanted(status) { return status }
+            if clinux_monotonic() > end { throw NeverCame(plugin: name, status: status) }
             try await Task.sleep(for: .milliseconds(2))
         }
     }
@@ -83,6 +86,16 @@ final class HostFixture: Sendable {
     @discardableResult
     func wait(_ name: String, _ state: Sallyport_Control_V1_PluginStatus.State) async throws -> Sallyport_Control_V1_PluginStatus {
         try await wait(name) { $0.state == state }
+    }
+}
+
+/// A status that was waited for in vain, and the one there was instead.
+struct NeverCame: Error, CustomStringConvertible {
+    let plugin: String
+    let status: Sallyport_Control_V1_PluginStatus?
+
+    var description: String {
+        status.map { "\(plugin) stays \($0.state), after \($0.restarts) restarts: \($0.message)" } ?? "there is no \(plugin)"
     }
 }
 

@@ -40,7 +40,7 @@ struct PluginStateTests {
         try fixture.add(source, isolation: isolation)
         await fixture.host.start()
         let well = try await fixture.wait("well", .ready)
-        try await fixture.wait(source) { $0.state == state && $0.message.contains(reason) }
+        try await fixture.wait(source) { $0.state == state && (reason.isEmpty ? $0.message.isEmpty : $0.message.contains(reason)) }
         #expect(await fixture.status("well") == well)
         await fixture.host.stop()
     }

@@ -136,7 +136,7 @@ struct PluginKitTests {
         table.abi_major = 2
         #expect(PluginEntry.make(Rehearsal.self, &table) == nil)
         table = FakeHost.table
-        table.struct_size -= 8
+        table.struct_size = UInt32(SALLYPORT_HOST_SIZE_1_0) - 8
         #expect(PluginEntry.make(Rehearsal.self, &table) == nil)
         table = FakeHost.table
         table.magic = 0

@@ -58,7 +58,7 @@ extension PluginFault: CustomStringConvertible {
         case .wrongMajor(let name, let major):
             "\(name) has plugin ABI \(major), this host \(SALLYPORT_ABI_MAJOR): build it with this version's sallyport/plugin.h"
         case .tableTooSmall(let name, let size):
-            "\(name) has a table of \(size) bytes, smaller than ABI 1.0's \(MemoryLayout<sallyport_plugin_v1>.size): set struct_size to sizeof(sallyport_plugin_v1)"
+            "\(name) has a table of \(size) bytes, smaller than ABI 1.0's \(SALLYPORT_PLUGIN_SIZE_1_0): set struct_size to sizeof(sallyport_plugin_v1)"
         case .missingFunction(let name, let function): "\(name) has no function \(function) in its table"
         case .createRefused(let name): "\(name) made no instance (create returned NULL): its log lines say why"
         case .overdue(let name, let step): "\(name) did not return from \(step) in time"

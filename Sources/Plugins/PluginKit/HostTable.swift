@@ -13,7 +13,7 @@ struct HostTable: @unchecked Sendable {
     /// Whether the host speaks this ABI and offers all of version 1.0.
     static func isCompatible(_ host: UnsafePointer<sallyport_host_v1>) -> Bool {
         host.pointee.magic == SALLYPORT_PLUGIN_MAGIC && host.pointee.abi_major == SALLYPORT_ABI_MAJOR
-            && host.pointee.struct_size >= MemoryLayout<sallyport_host_v1>.size
+            && host.pointee.struct_size >= SALLYPORT_HOST_SIZE_1_0
             && host.pointee.alloc != nil && host.pointee.free != nil && host.pointee.log != nil
             && host.pointee.stream_send != nil && host.pointee.stream_close != nil && host.pointee.cancelled != nil
     }

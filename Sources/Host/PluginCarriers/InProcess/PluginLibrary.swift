@@ -22,7 +22,7 @@ struct PluginLibrary: @unchecked Sendable {
         guard table.pointee.magic == SALLYPORT_PLUGIN_MAGIC else { throw .wrongMagic(name: name, magic: table.pointee.magic) }
         guard table.pointee.abi_major == SALLYPORT_ABI_MAJOR else { throw .wrongMajor(name: name, major: table.pointee.abi_major) }
         // Nothing past `struct_size` may be read: it would be another object's memory.
-        guard table.pointee.struct_size >= MemoryLayout<sallyport_plugin_v1>.size else {
+        guard table.pointee.struct_size >= SALLYPORT_PLUGIN_SIZE_1_0 else {
             throw .tableTooSmall(name: name, size: table.pointee.struct_size)
         }
         if table.pointee.create == nil { throw .missingFunction(name: name, function: "create") }
@@ -37,7 +37,8 @@ struct PluginLibrary: @unchecked Sendable {
     /// take another file under the same number for it.
     private struct Image: @unchecked Sendable {
         // @unchecked: an address of code, which never moves.
-        let entry: UnsafeMutableRawPointer
+        /// nil for a library that is no plugin; it stays loaded as well.
+        let entry: UnsafeMutableRawPointer?
         let file: PluginFile
     }
 
@@ -51,15 +52,17 @@ struct PluginLibrary: @unchecked Sendable {
         let key = FileKey(device: file.identity.device, inode: file.identity.inode)
         if let image = images.withLock({ $0[key] }) {
             guard image.file.identity == file.identity else { throw .overwrittenInPlace(path: file.path) }
-            return image.entry
+            guard let entry = image.entry else { throw .noEntry(name: file.name) }
+            return entry
         }
         guard let handle = dlopen(file.pathOfDescriptor, RTLD_NOW | RTLD_LOCAL) else {
             let reason = dlerror().map { String(cString: $0) } ?? "for an unknown reason"
             throw .notLoadable(name: file.name, reason: reason.replacing("\(file.pathOfDescriptor): ", with: ""))
         }
         // Searches the libraries the plugin needs as well, none of which has that name.
-        guard let entry = dlsym(handle, "sallyport_plugin_entry") else { throw .noEntry(name: file.name) }
+        let entry = dlsym(handle, "sallyport_plugin_entry")
         images.withLock { $0[key] = Image(entry: entry, file: file) }
+        guard let entry else { throw .noEntry(name: file.name) }
         return entry
     }
 }

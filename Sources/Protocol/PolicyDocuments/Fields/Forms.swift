@@ -21,6 +21,11 @@ extension Form where Value == UInt32 {
 }
 
 extension Form {
+    /// The same, for a property that may be without a value.
+    public var orNone: Form<Value?> {
+        Form<Value?>(name, fields: fields) { node, path, reading in read(node, path, &reading).map { .some($0) } }
+    }
+
     /// A list of values of one form.
     public static func list<Element>(of element: Form<Element>, _ name: String) -> Form where Value == [Element] {
         Form("a list of \(name)", fields: element.fields) { node, path, reading in

@@ -6,7 +6,7 @@ extension YAMLNode {
     ///   - path: Where the node is, for messages: "config".
     ///   - limit: Bytes; aliases can make a short text long.
     /// - Throws: `DocumentProblem` for what JSON cannot hold: a name twice, infinity, a value that cannot be used.
-    public func json(path: String, file: String, limit: Int) throws(DocumentProblem) -> String {
+    package func json(path: String, file: String, limit: Int) throws(DocumentProblem) -> String {
         var writer = JSONWriter(file: file, limit: limit)
         try writer.write(self, path)
         return writer.text

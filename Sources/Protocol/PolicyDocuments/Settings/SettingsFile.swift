@@ -3,7 +3,7 @@
 
 /// Reads a file of one YAML or JSON mapping.
 /// - Returns: The value, or every problem found, each with its place.
-public func decodeSettings<Value>(_ bytes: [UInt8], file: String, as form: Form<Value>) -> Result<Value, SettingsProblems> {
+package func decodeSettings<Value>(_ bytes: [UInt8], file: String, as form: Form<Value>) -> Result<Value, SettingsProblems> {
     var reading = FieldReading()
     do throws(DocumentProblem) {
         let root = try bytes.withUnsafeBufferPointer { text throws(DocumentProblem) in try singleDocument(text, file: file) }
@@ -19,12 +19,12 @@ public func decodeSettings<Value>(_ bytes: [UInt8], file: String, as form: Form<
 }
 
 /// What is wrong in a file of settings; at least one problem.
-public struct SettingsProblems: Error, Sendable, CustomStringConvertible {
-    public let problems: [DocumentProblem]
+package struct SettingsProblems: Error, Sendable, CustomStringConvertible {
+    package let problems: [DocumentProblem]
 
-    public init(problems: [DocumentProblem]) { self.problems = problems }
+    package init(problems: [DocumentProblem]) { self.problems = problems }
 
-    public var description: String { problems.map { "\($0)" }.joined(separator: "; ") }
+    package var description: String { problems.map { "\($0)" }.joined(separator: "; ") }
 }
 
 /// An empty file is an empty mapping.
@@ -47,5 +47,5 @@ private func singleDocument(_ text: UnsafeBufferPointer<UInt8>, file: String) th
 
 extension Form where Value == YAMLNode {
     /// Whatever is there, for somebody else to read.
-    public static var anything: Form { Form("anything", simple: { node throws(WrongType) in node }) }
+    package static var anything: Form { Form("anything", simple: { node throws(WrongType) in node }) }
 }

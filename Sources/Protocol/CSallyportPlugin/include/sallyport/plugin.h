@@ -19,6 +19,9 @@ extern "C" {
 #define SALLYPORT_PLUGIN_MAGIC 0x50594c53u /* "SLYP" in memory, little endian */
 #define SALLYPORT_ABI_MAJOR 1
 #define SALLYPORT_ABI_MINOR 0
+/* Bytes of the tables in version 1.0, on 64-bit machines: the least that `struct_size` may be. */
+#define SALLYPORT_HOST_SIZE_1_0 64
+#define SALLYPORT_PLUGIN_SIZE_1_0 56
 
 /* §6 The largest message either way, in bytes: as on the wire. */
 #define SALLYPORT_MESSAGE_MAX 4194304
@@ -132,6 +135,9 @@ struct sallyport_plugin_v1 {
 
 /* §3 The one exported function. It returns a table that stays valid for the life of the process, or
  * NULL if it cannot work with this host. It may be called more than once. */
+#ifdef __GNUC__
+__attribute__((visibility("default")))
+#endif
 const sallyport_plugin_v1 *sallyport_plugin_entry(const sallyport_host_v1 *host);
 
 #ifdef __cplusplus
