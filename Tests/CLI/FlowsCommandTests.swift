@@ -184,6 +184,13 @@ struct FlowsCommandTests {
         #expect(try #require(asked.lastWatch).sinceNanos > noon)
     }
 
+    @Test("following with a limit ends after as many as were asked for")
+    func followLimit() async throws {
+        let outcome = try await sallyport(["flows", "--follow", "-n", "1", "--from", "other", "-o", "json"], asking: fake([accepted, refused, refused]))
+        #expect(outcome.status == 0)
+        #expect(outcome.output.split(separator: "\n").count == 1)
+    }
+
     @Test("the map joins both ends' records, locks what is encrypted and crosses what is refused")
     func map() async throws {
         var server = accepted

@@ -40,7 +40,7 @@ struct ListingTests {
                 node-1  not ready  sallyportd 0.1.0  up 3d 4h
                 trust domain  demo.example, generation 0
                 policy        generation 12: 1 service, 3 rulesets, 12 processing units (3 here)
-                flows         27 live, 1204 ended, 3 refused
+                flows         27 live, 1204 in all, 3 refused
                 ! plugin tls-internal-ca is not ready
                 ✗ web.yaml:12:7: spec.loadBalancer.port: must be 1 to 65535
 

@@ -14,17 +14,18 @@ struct PluginCheckCommand: AsyncParsableCommand {
         commandName: "check", abstract: "Check that a plugin keeps its contract.",
         discussion: "Loads the plugin in a process of its own. Exit status 1 if it does not pass.")
 
-    @Argument(help: ArgumentHelp("The plugin's file, NAME.so or a program, and what sallyport-plugin-runner --check takes besides.", valueName: "path"),
-              completion: .file(extensions: ["so"]))
+    @Argument(help: ArgumentHelp("The plugin's file.", valueName: "path"), completion: .file())
     var path: String
 
-    @Argument(parsing: .allUnrecognized, help: .hidden)
-    var rest: [String] = []
+    @Option(help: ArgumentHelp("A configuration that the plugin should accept, as in a drop-in's `config`.", valueName: "json"))
+    var config = "{}"
+
+    @OptionGroup var format: OutputOptions
 
     func run() async throws {
         try await reportingFailures {
             let runner = try findRunner()
-            let arguments = [runner, "--check", path] + rest
+            let arguments = [runner, "--check", "-o", format.output.rawValue, "--config", config, path]
             var pointers = arguments.map { strdup($0) }
             pointers.append(nil)
             execv(runner, pointers)
@@ -32,12 +33,12 @@ struct PluginCheckCommand: AsyncParsableCommand {
         }
     }
 
-    /// Beside this command, else where packages put it.
+    /// Beside this command, as it is built, or in the lib folder beside its bin, as it is installed.
     private func findRunner() throws -> String {
         let name = "sallyport-plugin-runner"
-        var candidates = ["/usr/libexec/sallyport/\(name)", "/usr/lib/sallyport/\(name)"]
+        var candidates = ["/usr/lib/sallyport/\(name)"]
         if let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"), let slash = own.lastIndex(of: "/") {
-            candidates.insert("\(own[..<slash])/\(name)", at: 0)
+            candidates = ["\(own[..<slash])/\(name)", "\(own[..<slash])/../lib/sallyport/\(name)"]
         }
         guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
             throw Failure("there is no \(candidates.joined(separator: " nor ")); install the package sallyport belongs to again")

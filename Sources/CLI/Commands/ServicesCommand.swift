@@ -15,7 +15,10 @@ struct ServicesCommand: DaemonCommand {
         var services: [Sallyport_Control_V1_ServiceStatus] = []
         try await daemon.stream(
             "ListServices", Sallyport_Control_V1_ListServicesRequest(), of: Sallyport_Control_V1_ListServicesResponse.self
-        ) { services += $0.services }
+        ) { piece in
+            services += piece.services
+            return true
+        }
         switch format.output {
         case .json: try write(JSONText.document { $0.array(services, json) })
         case .text: try write(table(services).text(.standardOutput))

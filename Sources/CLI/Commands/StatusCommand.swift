@@ -34,7 +34,7 @@ struct StatusCommand: DaemonCommand {
             "policy        generation \(status.policyGeneration): \(count(status.services, "service")), "
                 + "\(count(status.rulesets, "ruleset")), \(count(status.processingUnits, "processing unit")) "
                 + "(\(status.localProcessingUnits) here)",
-            "flows         \(status.liveFlows) live, \(status.totalFlows) ended, \(status.refusedFlows) refused",
+            "flows         \(status.liveFlows) live, \(status.totalFlows) in all, \(status.refusedFlows) refused",
         ]
         for condition in status.conditions { lines.append("\(terminal.styled("!", .warning)) \(printable(condition))") }
         for problem in status.problems {

@@ -20,7 +20,10 @@ struct UnitsCommand: DaemonCommand {
         try await daemon.stream(
             "ListProcessingUnits", Sallyport_Control_V1_ListProcessingUnitsRequest(),
             of: Sallyport_Control_V1_ListProcessingUnitsResponse.self
-        ) { units += $0.processingUnits.filter { $0.local || !local } }
+        ) { piece in
+            units += piece.processingUnits.filter { $0.local || !local }
+            return true
+        }
         switch format.output {
         case .json: try write(JSONText.document { $0.array(units, json) })
         case .text: try write(table(units).text(.standardOutput))

@@ -73,14 +73,14 @@ struct Validation {
         for document in decoded.documents {
             guard let key = document.key else { continue }
             let origin = "\(name):\(document.line)"
+            let summary = "\(key.kind.word) \(path(key.namespace, key.name))"
             if let first = origins[key], !first.hasPrefix("\(name):") {
                 problems.append(
                     DocumentProblem(
                         file: name, line: document.line, column: 1, field: "metadata.name",
-                        message: "\(key.kind.word) \(path(key.namespace, key.name)) is already defined in \(first); remove one of the two", key: key))
+                        message: "\(summary) is already defined in \(first); remove one of the two", key: key))
             }
             origins[key] = origins[key] ?? origin
         }
     }
-
 }

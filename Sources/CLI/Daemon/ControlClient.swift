@@ -44,14 +44,16 @@ struct ControlClient: Sendable {
         }
     }
 
-    /// Hands each message of a server stream to `body`.
+    /// The messages of a server stream go to `body`, until it returns false.
     func stream<Request: Message, Answer: Message>(
-        _ method: String, _ request: Request, of: Answer.Type = Answer.self, _ body: (Answer) throws -> Void
+        _ method: String, _ request: Request, of: Answer.Type = Answer.self, _ body: (Answer) throws -> Bool
     ) async throws {
         do {
             let messages = try await client.open(
                 service: ControlClient.service, method: method, request, timeout: nil, of: Answer.self)
-            for try await message in messages { try body(message) }
+            for try await message in messages {
+                if try !body(message) { break }
+            }
         } catch let error as RPCError {
             throw Failure(ControlClient.explain(error))
         }

@@ -1,5 +1,6 @@
 // Who talks to whom: flows gathered into edges, both ends' records of one flow counted once.
 
+import FlowFormat
 import SallyportProtocol
 
 struct FlowMap {
@@ -43,11 +44,12 @@ struct FlowMap {
     var edges: [Edge] {
         var edges: [String: Edge] = [:]
         for flow in flows.values {
-            let isRefused = flow.verdict == .refused
-            let reason = isRefused ? flow.reason : nil
-            let isEncrypted = flow.isEncrypted && !isRefused
+            let reason = flow.verdict == .refused ? flow.reason : nil
+            let isEncrypted = flow.isEncrypted && reason == nil
+            // What tells edges apart, in the order of the drawing.
             let key = [
-                flow.sourceName, flow.destinationName, flow.serviceName, "\(isEncrypted)", reason.map { "\($0.rawValue)" } ?? "",
+                flow.sourceName, reason == nil ? "0" : "1", flow.destinationName, flow.serviceName, isEncrypted ? "0" : "1",
+                reason?.word ?? "",
             ].joined(separator: "\u{0}")
             var edge = edges[key] ?? Edge(
                 source: flow.sourceName, destination: flow.destinationName, service: flow.serviceName, isEncrypted: isEncrypted,
@@ -57,9 +59,6 @@ struct FlowMap {
             edge.bytes &+= flow.bytesSent &+ flow.bytesReceived
             edges[key] = edge
         }
-        return edges.values.sorted { left, right in
-            (left.source, left.reason == nil ? 0 : 1, left.destination, left.service, left.isEncrypted ? 0 : 1, left.reason?.rawValue ?? 0)
-                < (right.source, right.reason == nil ? 0 : 1, right.destination, right.service, right.isEncrypted ? 0 : 1, right.reason?.rawValue ?? 0)
-        }
+        return edges.sorted { $0.key < $1.key }.map(\.value)
     }
 }

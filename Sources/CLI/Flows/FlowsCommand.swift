@@ -44,37 +44,46 @@ struct FlowsCommand: DaemonCommand {
         }
         var printer = FlowPrinter(format: output, limit: limit.map(Int.init), follow: follow)
         try await daemon.stream("WatchFlows", request, of: Sallyport_Control_V1_WatchFlowsResponse.self) { message in
-            try printer.add(message.flows.filter(filter.matches))
+            let wantsMore = try printer.add(message.flows.filter(filter.matches))
             if message.missed > 0 { warn("\(message.missed) records were not shown: they came faster than they were read") }
+            return wantsMore
         }
         try printer.finish()
     }
 }
 
-/// Prints flows as they come, or the last so many at the end.
+/// Prints flows: when following as they come, up to the limit; else the newest, at the end.
 private struct FlowPrinter {
-    let format: FlowsCommand.Format
-    let limit: Int?
-    let follow: Bool
+    private let format: FlowsCommand.Format
+    private let limit: Int
+    private let follow: Bool
     private let line = FlowLine(terminal: .standardOutput)
     private var held: [Sallyport_Flow_V1_Flow] = []
+    private var shown = 0
     private var json = JSONText()
 
     init(format: FlowsCommand.Format, limit: Int?, follow: Bool) {
         self.format = format
-        self.limit = limit
+        self.limit = limit ?? .max
         self.follow = follow
     }
 
-    mutating func add(_ flows: [Sallyport_Flow_V1_Flow]) throws {
-        guard let limit, !follow else { return try show(flows) }
+    /// - Returns: Whether more are wanted.
+    mutating func add(_ flows: [Sallyport_Flow_V1_Flow]) throws -> Bool {
+        if follow || limit == .max {
+            let wanted = flows.prefix(limit - shown)
+            try show(wanted)
+            shown += wanted.count
+            return shown < limit
+        }
         held += flows
         held.removeFirst(max(0, held.count - limit))
+        return true
     }
 
-    mutating func finish() throws { try show(held) }
+    mutating func finish() throws { try show(held[...]) }
 
-    private mutating func show(_ flows: [Sallyport_Flow_V1_Flow]) throws {
+    private mutating func show(_ flows: ArraySlice<Sallyport_Flow_V1_Flow>) throws {
         guard !flows.isEmpty else { return }
         switch format {
         case .text: try write(flows.map { line.short($0) + "\n" }.joined())

@@ -24,6 +24,7 @@ struct MapCommand: DaemonCommand {
         var map = FlowMap()
         try await daemon.stream("WatchFlows", request, of: Sallyport_Control_V1_WatchFlowsResponse.self) { message in
             for flow in message.flows where filter.matches(flow) { map.add(flow) }
+            return true
         }
         switch format.output {
         case .json: try write(JSONText.document { $0.array(map.edges, json) })
@@ -55,10 +56,18 @@ func drawing(of edges: [FlowMap.Edge], _ terminal: Terminal) -> String {
     for (index, edge) in edges.enumerated() {
         if index == 0 || edges[index - 1].source != edge.source { text += terminal.styled(edge.source, .bold) + "\n" }
         let isLast = index + 1 == edges.count || edges[index + 1].source != edge.source
-        let arrow = edge.reason != nil ? "─\(terminal.styled("✗", .bad))──▶" : edge.isEncrypted ? "─🔒─▶" : "────▶"
-        text += "  \(isLast ? "└" : "├")\(arrow) \(padded(edge.destination, destinations))  \(padded(edge.service, services))  \(tally(edge, terminal))\n"
+        let columns = [
+            "  \(isLast ? "└" : "├")\(arrow(edge, terminal)) \(padded(edge.destination, destinations))",
+            padded(edge.service, services), tally(edge, terminal),
+        ]
+        text += columns.joined(separator: "  ") + "\n"
     }
     return text
+}
+
+private func arrow(_ edge: FlowMap.Edge, _ terminal: Terminal) -> String {
+    if edge.reason != nil { return "─\(terminal.styled("✗", .bad))──▶" }
+    return edge.isEncrypted ? "─🔒─▶" : "────▶"
 }
 
 private func tally(_ edge: FlowMap.Edge, _ terminal: Terminal) -> String {

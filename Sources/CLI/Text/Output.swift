@@ -7,6 +7,7 @@ func write(_ text: String) throws {
     do {
         try write(text, to: STDOUT_FILENO)
     } catch {
+        if error.errno == EPIPE { endByBrokenPipe() }
         throw Failure("cannot write the output: \(error)")
     }
 }
@@ -15,6 +16,17 @@ func write(_ text: String) throws {
 func warn(_ message: String) {
     // Nobody can be told when even that cannot be written.
     try? write("sallyport: \(printable(message))\n", to: STDERR_FILENO)
+}
+
+/// Whoever started the command may have had SIGPIPE blocked or ignored, and a program inherits that (signal(7)).
+private func endByBrokenPipe() -> Never {
+    signal(SIGPIPE, SIG_DFL)
+    var pipe = sigset_t()
+    sigemptyset(&pipe)
+    sigaddset(&pipe, SIGPIPE)
+    pthread_sigmask(SIG_UNBLOCK, &pipe, nil)
+    raise(SIGPIPE)
+    exit(128 + SIGPIPE)
 }
 
 private func write(_ text: String, to descriptor: Int32) throws(SystemCallError) {
