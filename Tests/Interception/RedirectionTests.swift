@@ -51,6 +51,24 @@ struct RedirectionTests {
         #expect(try application.receive() == "answer")
     }
 
+    @Test("a connection from a port whose last one was the enforcer's, and was reset, is redirected all the same")
+    func portOfTheEnforcer() throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client)
+        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+        let server = try net.serverInside.listen(port: 80)
+
+        let enforcer = try net.clientInside.dial("10.244.1.20:80", as: .enforcerToNetwork, from: 45_000)
+        try server.wait(for: POLLIN)
+        try TestSocket(try syscall("accept") { Glibc.accept(server.raw, nil, nil) }).resetAtItsEnd()
+        // The reset is something to read.
+        try enforcer.wait(for: POLLIN)
+
+        _ = try net.clientInside.dial("10.244.1.20:80", from: 45_000)
+        let redirected = try accept(from: interceptor.outgoing)
+        #expect(redirected.dialled == "10.244.1.20:80")
+    }
+
     @Test("a frontend may be a block, also one that holds others", arguments: ["10.1.2.3:80", "10.200.0.1:80", "[fd01::5]:80"])
     func blocks(address: String) throws {
         let net = try Neighbours()

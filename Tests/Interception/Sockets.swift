@@ -26,6 +26,12 @@ final class TestSocket: Sendable {
         _ = try syscall("send") { Glibc.send(raw, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
     }
 
+    /// Its close will be a reset; socket(7), SO_LINGER.
+    func resetAtItsEnd() throws {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        try syscall("setsockopt") { setsockopt(raw, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size)) }
+    }
+
     func wait(for events: Int32) throws {
         var entry = pollfd(fd: raw, events: Int16(events), revents: 0)
         if try syscall("poll", "", { poll(&entry, 1, 10_000) }) == 0 { throw SystemCallError(call: "poll", errno: ETIMEDOUT) }
@@ -49,12 +55,18 @@ extension NetworkNamespace {
     convenience init(_ place: some NetworkPlace) throws { try self.init(path: place.namespacePath) }
 
     /// Connects; the error's `errno` says how it failed.
-    func dial(_ address: String, as dialler: Dialler = .application) throws -> TestSocket {
+    /// - Parameter port: Where it comes from; 0 for any that is free.
+    func dial(_ address: String, as dialler: Dialler = .application, from port: UInt16 = 0) throws -> TestSocket {
         let destination = SocketAddress(address)!  // safe: the tests write addresses that parse
         return try run {
             let (family, mark) = (destination.address.isV4 ? AF_INET : AF_INET6, dialler.mark)
             let socket = TestSocket(try syscall("socket") { Glibc.socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0) })
             try set(socket.raw, SOL_SOCKET, SO_MARK, mark)
+            if port != 0 {
+                try set(socket.raw, SOL_SOCKET, SO_REUSEADDR, 1)
+                var (own, length) = SocketAddress(destination.address.isV4 ? .v4Any : .v6Any, port).raw
+                try syscall("bind") { cnetfilter_bind(socket.raw, &own, length) }
+            }
             let (raw, length) = destination.raw
             let result = withUnsafePointer(to: raw) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket.raw, $0, length) }

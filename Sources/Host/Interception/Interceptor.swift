@@ -83,7 +83,7 @@ public final class Interceptor: Sendable {
             return Result { () throws(InterceptionError) in try self.socket.commit(SallyportTable.removal) }
         }
         try result.get()
-        logger.info("interception_removed", metadata: ["unit": "\(unit)"])
+        logger.info("interception-removed", metadata: ["unit": "\(unit)"])
     }
 
     /// Removes a table that an enforcer left behind in a namespace; nothing happens where there is none.
@@ -100,13 +100,13 @@ public final class Interceptor: Sendable {
                 return
             } catch {
                 guard case .refused = error else { throw error }
-                logger.warning("interception_table_was_changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
+                logger.warning("interception-table-was-changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
             }
         }
         applied = nil
         try socket.commit(table.replacement(elements))
         applied = elements
-        logger.info("interception_installed", metadata: [
+        logger.info("interception-installed", metadata: [
             "unit": "\(unit)", "namespace": "\(namespace.name)", "frontends": "\(elements.frontends.count)",
             "served_ports": "\(elements.servedPorts.count)",
         ])

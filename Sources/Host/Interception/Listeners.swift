@@ -57,6 +57,8 @@ private func listen() throws(SystemCallError) -> Descriptor {
     if raw < 0 { throw SystemCallError(call: "socket", errno: errno) }
     let listener = Descriptor(owning: raw)
     if !every.isV4 { try set(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+    // The end of earlier connections must not keep a port from being taken; no two may listen on it all the same, socket(7).
+    try set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
     try set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     try set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
     try bind(raw, every)
@@ -67,11 +69,12 @@ private func listen() throws(SystemCallError) -> Descriptor {
 
 /// Takes a port that hardly anybody wants: above 61000 there are few services, and no client's end by the kernel's default
 /// (net.ipv4.ip_local_port_range). One that the kernel chooses could be the very port that an application listens on later, such as 50051.
+///
+/// The same ones after a restart: for some seconds conntrack leads a client's port that is used again to where it led before.
 private func bind(_ socket: Int32, _ every: IPAddress) throws(SystemCallError) {
-    // 100 of 4536 tried: should most be taken, the kernel finds any that is left.
-    let ports = (0..<100).map { _ in UInt16.random(in: 61000...65535) } + [0]
-    for port in ports {
-        var (address, length) = SocketAddress(every, port).raw
+    // Past 500 that are taken, the kernel finds any that is left.
+    for port in (61000..<61500) + [0] {
+        var (address, length) = SocketAddress(every, UInt16(port)).raw
         if cnetfilter_bind(socket, &address, length) == 0 { return }
         if errno != EADDRINUSE { break }
     }

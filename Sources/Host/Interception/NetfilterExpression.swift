@@ -13,6 +13,8 @@ enum NetfilterExpression {
     case destinationType
     /// Loads the flags IPS_… of the packet's connection.
     case connectionStatus
+    /// Puts the packet's connection in a zone of conntrack, as far as it is looked up by what is sent first.
+    case connectionZone(UInt16)
     /// Loads 0, 1, … modulus - 1, 0, … in turn.
     case turn(of: UInt32)
     /// Loads the id of the cgroup v2 of the packet's socket, or of its ancestor at this depth.
@@ -62,6 +64,17 @@ extension NetfilterExpression {
             batch.expression("ct") {
                 $0.put(NFTA_CT_DREG, register)
                 $0.put(NFTA_CT_KEY, NFT_CT_STATUS.rawValue)
+            }
+        case .connectionZone(let zone):
+            batch.expression("immediate") {
+                $0.put(NFTA_IMMEDIATE_DREG, register)
+                $0.data(NFTA_IMMEDIATE_DATA, withUnsafeBytes(of: zone) { Array($0) })
+            }
+            batch.expression("ct") {
+                $0.put(NFTA_CT_SREG, register)
+                $0.put(NFTA_CT_KEY, NFT_CT_ZONE.rawValue)
+                // IP_CT_DIR_ORIGINAL
+                $0.put(NFTA_CT_DIRECTION, [UInt8(0)])
             }
         case .turn(let modulus):
             batch.expression("numgen") {

@@ -8,15 +8,18 @@ enum TableChain: String, CaseIterable {
     // Those that others go to come first: a rule can only name a chain that is there.
     case toOutgoing = "to_outgoing"
     case toIncoming = "to_incoming"
-    case output, prerouting, input
+    case apart, output, leaving, prerouting, input
 
     /// Where the chain hooks into the path of packets; nil for one that is only gone to.
     func hook(_ kind: Interceptor.Kind) -> (type: String, hook: nf_inet_hooks, priority: Int32)? {
         // -100 is dstnat, where kube-proxy and Docker translate. nat's first translation of a connection is its last.
         switch self {
         case .toOutgoing, .toIncoming: nil
+        // Before conntrack (-200), as raw's chains are.
+        case .apart: ("filter", NF_INET_LOCAL_OUT, -300)
         // Before them: the enforcer dials the frontend again, and they translate that.
         case .output: ("nat", NF_INET_LOCAL_OUT, -110)
+        case .leaving: ("filter", NF_INET_LOCAL_OUT, 0)
         // What a container does with its ports is its own affair, so we come first. On a host we come second: what is translated
         // away from it, to a container, was never the host's.
         case .prerouting: ("nat", NF_INET_PRE_ROUTING, kind == .container ? -110 : -90)
@@ -28,11 +31,23 @@ enum TableChain: String, CaseIterable {
         switch self {
         case .toOutgoing: redirects(to: listeners.map(\.outgoingPort))
         case .toIncoming: redirects(to: listeners.map(\.incomingPort))
+        case .apart: apartRules(marks)
         case .output: outputRules(marks)
+        case .leaving: leavingRules(marks)
         case .prerouting: preroutingRules
         case .input: inputRules(marks)
         }
     }
+}
+
+/// Conntrack keeps a connection for some time after its end, 10 s after a reset, and what then comes from the same port to the same
+/// place is taken for a part of it: not translated, and so not redirected. What the enforcer dials comes from where the
+/// unit dials, too. So its connections are looked up by themselves: in a zone of their own, as far as they go out.
+private func apartRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+    [
+        // meta mark & MASK != 0 ct original zone set 0x5a11
+        rule(.marked(marks), [.connectionZone(0x5a11)])
+    ]
 }
 
 /// What the unit dials.
@@ -45,15 +60,29 @@ private func outputRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         rule(.mark(marks.outgoing, of: marks), .toLocalAddress, .port(in: .served), .goto(.toIncoming)),
         // meta mark & MASK == OUTGOING accept
         rule(.mark(marks.outgoing, of: marks), .accept),
+    ] + loopbackAccepted + frontends(.goto(.toOutgoing))
+}
+
+/// What the unit dials and that was not redirected, whatever the reason: better refused than sent out as it is.
+private func leavingRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+    // meta mark & MASK != 0 accept
+    connectsOnly + [rule(.marked(marks), .accept)] + loopbackAccepted + frontends(.reset)
+}
+
+private var loopbackAccepted: [[NetfilterExpression]] {
+    [
         // ip daddr 127.0.0.0/8 accept
         rule(.v4, [.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 16, length: 1), .equal([127])], .accept),
         // ip6 daddr ::1 accept
         rule(.v6, [.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 24, length: 16), .equal(IPAddress.v6Loopback.bytes)], .accept),
-        // ip daddr . tcp dport @hosts4 goto to_outgoing, and so on
-        rule(.v4Frontend(in: .hosts4), .goto(.toOutgoing)),
-        rule(.v4Frontend(in: .blocks4), .goto(.toOutgoing)),
-        rule(.v6Frontend(in: .hosts6), .goto(.toOutgoing)),
-        rule(.v6Frontend(in: .blocks6), .goto(.toOutgoing)),
+    ]
+}
+
+/// `ip daddr . tcp dport @hosts4 goto to_outgoing`, and so on.
+private func frontends(_ verdict: [NetfilterExpression]) -> [[NetfilterExpression]] {
+    [
+        rule(.v4Frontend(in: .hosts4), verdict), rule(.v4Frontend(in: .blocks4), verdict),
+        rule(.v6Frontend(in: .hosts6), verdict), rule(.v6Frontend(in: .blocks6), verdict),
     ]
 }
 
