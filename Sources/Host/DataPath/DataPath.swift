@@ -21,16 +21,14 @@ public final class DataPath: Sendable {
         var system = SystemRandomNumberGenerator()
         let ticketKey = (0..<48).map { _ in UInt8.random(in: 0...255, using: &system) }
         var mailboxes: [Mailbox] = []
-        var counters: [WorkerCounters] = []
+        let counters = (0..<workers).map { _ in WorkerCounters() }
         var threads: [RunningThread] = []
         for number in 0..<workers {
             let mailbox = try Mailbox()
-            let counter = WorkerCounters()
             mailboxes.append(mailbox)
-            counters.append(counter)
             // Made here so that a failure is thrown from here; safe, for only its thread uses it afterwards.
             nonisolated(unsafe) let worker = try Worker(
-                number: number, configuration: configuration, mailbox: mailbox, counters: counter, ticketKey: ticketKey, flows: flows)
+                number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKey: ticketKey, flows: flows)
             threads.append(try RunningThread(name: "worker-\(number)") { worker.run() })
         }
         self.mailboxes = mailboxes

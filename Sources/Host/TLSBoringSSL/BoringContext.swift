@@ -18,21 +18,17 @@ public final class BoringContext: TLSContext {
         guard let context = SSL_CTX_new(TLS_with_buffers_method()) else { throw boringFailure("no memory for a TLS context") }
         self.context = context
         role = options.role
-        do {
-            SSL_CTX_set_min_proto_version(context, UInt16(TLS1_3_VERSION))
-            SSL_CTX_set_max_proto_version(context, UInt16(TLS1_3_VERSION))
-            SSL_CTX_set0_buffer_pool(context, BoringContext.pool.raw)
-            // X25519 first: it is what both ends are quickest at. P-256 for builds that are held to NIST curves.
-            let groups = [UInt16(SSL_GROUP_X25519), UInt16(SSL_GROUP_SECP256R1)]
-            try check(SSL_CTX_set1_group_ids(context, groups, groups.count), "the key exchange groups")
-            try setIdentity(options)
-            try setApplicationProtocol(options)
-            try setVerification(options)
-            try setTickets(options)
-        } catch {
-            SSL_CTX_free(context)
-            throw error
-        }
+        // From here on a failure runs deinit, which frees it: all properties are set.
+        SSL_CTX_set_min_proto_version(context, UInt16(TLS1_3_VERSION))
+        SSL_CTX_set_max_proto_version(context, UInt16(TLS1_3_VERSION))
+        SSL_CTX_set0_buffer_pool(context, BoringContext.pool.raw)
+        // X25519 first: it is what both ends are quickest at. P-256 for builds that are held to NIST curves.
+        let groups = [UInt16(SSL_GROUP_X25519), UInt16(SSL_GROUP_SECP256R1)]
+        try check(SSL_CTX_set1_group_ids(context, groups, groups.count), "the key exchange groups")
+        try setIdentity(options)
+        try setApplicationProtocol(options)
+        try setVerification(options)
+        try setTickets(options)
     }
 
     deinit { SSL_CTX_free(context) }
@@ -87,7 +83,7 @@ public final class BoringContext: TLSContext {
         case .none:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_NONE) { _, _ in ssl_verify_ok }
         case .roots:
-            throw TLSFailure(.other, "verification by a bundle of roots is the OpenSSL engine's; use `tls.engine: openssl` here")
+            throw TLSFailure(.other, "verification by a bundle of roots is the OpenSSL engine's, and not for sessions between enforcers")
         case .byThread:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT) { session, alert in
                 guard let session, let wire = wire(of: session) else { return ssl_verify_invalid }

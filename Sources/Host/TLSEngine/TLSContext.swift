@@ -13,6 +13,8 @@ public enum TLSStep: Equatable, Sendable {
     case closed
     /// The session is unusable; `TLSWire.failure` says why. `TLSWire.output` may hold an alert to send.
     case failed
+
+    public var isDone: Bool { if case .done = self { true } else { false } }
 }
 
 /// A side of a handshake.

@@ -16,20 +16,15 @@ public final class OpenSSLContext: TLSContext {
         guard let context = SSL_CTX_new(TLS_client_method()) else { throw opensslFailure("no memory for a TLS context") }
         self.context = context
         serverName = options.serverName
-        do throws(TLSFailure) {
-            copenssl_set_min_proto_version(context, TLS1_2_VERSION)
-            // Idle connections keep no buffers; SSL_CTX_set_mode(3).
-            copenssl_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_AUTO_RETRY))
-            copenssl_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
-            try setVerification(options)
-            if let name = options.applicationProtocol {
-                let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
-                if SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) != 0 { throw opensslFailure("the application protocol") }
-            }
-        } catch {
-            SSL_CTX_free(context)
-            throw error
-        }
+        // From here on a failure runs deinit, which frees it: all properties are set.
+        copenssl_set_min_proto_version(context, TLS1_2_VERSION)
+        // Idle connections keep no buffers; SSL_CTX_set_mode(3).
+        copenssl_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_AUTO_RETRY))
+        copenssl_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        try setVerification(options)
+        guard let name = options.applicationProtocol else { return }
+        let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
+        if SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) != 0 { throw opensslFailure("the application protocol cannot be used") }
     }
 
     deinit { SSL_CTX_free(context) }

@@ -20,7 +20,7 @@ struct Leg {
     var ended = false
     /// The end of what it receives has been written.
     var shut = false
-    /// Its last plain read was a long one: splice(2) is tried.
+    /// Its last read was a long one: splice(2) is tried.
     var sendsBulk = false
     /// What it would not take yet: as it goes on the wire.
     var parked = HeldBytes()

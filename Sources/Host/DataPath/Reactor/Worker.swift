@@ -14,6 +14,8 @@ final class Worker {
     let configuration: DataPathConfiguration
     let mailbox: Mailbox
     let counters: WorkerCounters
+    /// Of all workers: limits are the process's.
+    let allCounters: [WorkerCounters]
     let epoll: Int32
     /// Where flow records go, in batches.
     let flows: @Sendable ([FlowRecord]) -> Void
@@ -60,13 +62,14 @@ final class Worker {
     private var recordsDue: UInt64 = 0
 
     init(
-        number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: WorkerCounters, ticketKey: [UInt8],
+        number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: [WorkerCounters], ticketKey: [UInt8],
         flows: @escaping @Sendable ([FlowRecord]) -> Void
     ) throws(SystemCallError) {
         self.number = number
         self.configuration = configuration
         self.mailbox = mailbox
-        self.counters = counters
+        self.counters = counters[number]
+        allCounters = counters
         self.ticketKey = ticketKey
         self.flows = flows
         random = RandomIDs()

@@ -66,7 +66,8 @@ extension Worker {
         // Nobody's service is on this port but by chance; then the address tells.
         if original.port == listenerPort && localAddress(fd) == original { return refuse(slot, .loop, detail: "the enforcer's own listener was dialled") }
         if let reason { return refuse(slot, reason, detail: "no file descriptors left; raise LimitNOFILE") }
-        if slab.live > configuration.maximumConnections {
+        let live = allCounters.reduce(0) { $0 + $1.live.load(ordering: .relaxed) }
+        if live > configuration.maximumConnections {
             return refuse(slot, .tooManyConnections, detail: "limits.maxConnections is \(configuration.maximumConnections)")
         }
         outgoing ? openOutgoing(slot) : openIncoming(slot)

@@ -57,6 +57,7 @@ extension Worker {
     /// Whether the far leg has come to be connected; refuses the connection if it failed.
     private func isConnected(_ slot: ConnectionPointer) -> Bool {
         if slot.far.pointee.writable == false && slot.far.pointee.readable == false { return false }
+        if slot.far.pointee.writable && !slot.far.pointee.hungUp { return true }
         var code: Int32 = 0
         var length = socklen_t(4)
         getsockopt(slot.far.pointee.fd, SOL_SOCKET, SO_ERROR, &code, &length)

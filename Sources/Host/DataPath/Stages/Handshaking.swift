@@ -14,7 +14,8 @@ extension Worker {
         guard let context = leg.pointee.context, let session = leg.pointee.session else { return refuse(slot, .outOfResources) }
         while true {
             let step = context.handshake(session, wire)
-            if !sendWire(leg) { return end(slot, .resetByDestination, reset: true) }
+            // Behind the last flight comes the preface, or the answer: into one packet with it.
+            if !sendWire(leg, moreFollows: step.isDone) { return end(slot, .resetByDestination, reset: true) }
             switch step {
             case .done: return handshakeDone(slot, context, session)
             case .needsInput:

@@ -89,7 +89,11 @@ extension Worker {
                 switch receiveWire(leg, limit: limit) {
                 case .bytes: continue
                 case .nothing: return .nothing
-                case .end: return .truncated
+                case .end:
+                    if leg == slot.enforcerLeg { return .truncated }
+                    // Many an application ends its TLS by closing the connection; nobody but this node could have cut it.
+                    leg.pointee.ended = true
+                    return .ended
                 case .failed(let code): return .failed(words(code))
                 }
             case .closed: return closed(slot, leg, count)

@@ -6,12 +6,14 @@ import TLSEngine
 
 extension Worker {
     /// Sends what the TLS library put on the wire.
+    /// - Parameter moreFollows: The kernel may keep it for what is sent next, for 200 ms at most (MSG_MORE, send(2);
+    ///   tcp(7), TCP_CORK): one packet then carries both.
     /// - Returns: false if the connection is gone.
-    func sendWire(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+    func sendWire(_ leg: UnsafeMutablePointer<Leg>, moreFollows: Bool = false) -> Bool {
         let count = wire.pointee.outputCount
         if count == 0 { return true }
         wire.pointee.outputCount = 0
-        return sendBytes(leg, wire.pointee.output, count)
+        return sendBytes(leg, wire.pointee.output, count, moreFollows: moreFollows)
     }
 
     /// Writes bytes of the application, inside the leg's session if it has one.
@@ -24,12 +26,15 @@ extension Worker {
         return sendWire(leg)
     }
 
-    private func sendBytes(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    private func sendBytes(
+        _ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int, moreFollows: Bool = false
+    ) -> Bool {
         if !leg.pointee.parked.isEmpty {
             leg.pointee.parked.append(bytes, count)
             return true
         }
-        var sent = send(leg.pointee.fd, bytes, count, Int32(MSG_NOSIGNAL))
+        let flags = MSG_NOSIGNAL | (moreFollows ? MSG_MORE : 0)
+        var sent = send(leg.pointee.fd, bytes, count, Int32(flags))
         if sent == count { return true }
         if sent < 0 {
             let code = clinux_errno()
@@ -63,24 +68,25 @@ extension Worker {
         return .all
     }
 
-    /// Tells a leg that nothing more comes: close_notify inside a session, then the end of the TCP stream.
+    /// Tells a leg that nothing more comes: close_notify inside a session, then the end of the TCP stream, in one packet.
+    /// - Parameter closes: The leg is closed next, and close(2) ends the stream as well.
     /// - Returns: false if the connection is gone.
-    func shut(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+    func shut(_ leg: UnsafeMutablePointer<Leg>, closes: Bool = false) -> Bool {
         if !leg.pointee.parked.isEmpty { return true }
         if leg.pointee.sendsTLS {
-            if !closeSession(leg) { return false }
+            if !closeSession(leg, moreFollows: true) { return false }
             if !leg.pointee.parked.isEmpty { return true }
         }
-        shutdown(leg.pointee.fd, Int32(SHUT_WR))
+        if !closes { shutdown(leg.pointee.fd, Int32(SHUT_WR)) }
         leg.pointee.shut = true
         return true
     }
 
     /// Closes this side of a leg's session; what is sent after is raw.
-    func closeSession(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+    func closeSession(_ leg: UnsafeMutablePointer<Leg>, moreFollows: Bool = false) -> Bool {
         guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
         context.closeNotify(session, wire)
         leg.pointee.sendsTLS = false
-        return sendWire(leg)
+        return sendWire(leg, moreFollows: moreFollows)
     }
 }

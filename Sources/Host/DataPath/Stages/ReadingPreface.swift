@@ -166,7 +166,8 @@ extension Worker {
             case .done = context.write(session, wire, from: acceptedAnswer, count: acceptedAnswer.count)
         else { return false }
         // Inner TLS: this side's session has carried all it will (docs/protocol.md, "Inner TLS").
-        return slot.pointee.mode == .innerTLS ? closeSession(slot.near) : sendWire(slot.near)
+        // Otherwise it waits a moment for what the application says first.
+        return slot.pointee.mode == .innerTLS ? closeSession(slot.near) : sendWire(slot.near, moreFollows: true)
     }
 }
 

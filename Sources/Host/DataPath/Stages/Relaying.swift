@@ -8,7 +8,7 @@ import TLSEngine
 extension Worker {
     /// Turns a connection gets before others have theirs.
     private static let turns = 4
-    /// A plain read this long means bulk: cheaper by splice(2) from here (docs/performance.md, "Splice").
+    /// A read this long means bulk: cheaper by splice(2) from here (docs/performance.md, "Splice").
     private static let spliceFrom = 16 * 1024
 
     /// Both legs are there. Server side: answer, and give the application what came before it was reached.
@@ -162,7 +162,8 @@ extension Worker {
             firstBytesOverdue(slot)
             return slot.pointee.isLive && !slot.far.pointee.shut
         }
-        return shut(to) || lost(slot, to)
+        let other = to == slot.near ? slot.far : slot.near
+        return shut(to, closes: other.pointee.shut) || lost(slot, to)
     }
 
     /// A leg failed: the other is told by a reset, as the application would have been.
@@ -190,6 +191,7 @@ extension Worker {
             if count > 0 {
                 pipe.count += count
                 account(slot, from, count)
+                from.pointee.sendsBulk = count >= Worker.spliceFrom
             } else if count == 0 {
                 from.pointee.ended = true
             } else {
@@ -221,10 +223,9 @@ extension Worker {
         from.pointee.pipe = pipe
         if pipe.count > 0 { return .moved }
         if from.pointee.readable && !from.pointee.ended { return .moved }
-        // Nothing under way: the pipe goes back, and small messages are copied until the next long read.
+        // Nothing under way: the pipe goes back. After a short read, small messages are copied until the next long one.
         pipes.give(back: pipe)
         from.pointee.pipe = nil
-        from.pointee.sendsBulk = false
         return from.pointee.ended ? .copy : .waiting
     }
 }
