@@ -89,12 +89,12 @@ struct MetricsServerTests {
         #expect(answer.hasSuffix(snapshot.text))
     }
 
-    @Test("addresses are told apart", arguments: ["/run/m.sock", "127.0.0.1:9464", "[::1]:9464", "localhost:1", "9464", "", "127.0.0.1:0", "m.sock"])
+    @Test("addresses are told apart", arguments: ["unix:/run/m.sock", "127.0.0.1:9464", "[::1]:9464", "localhost:1", "9464", "", "127.0.0.1:0", "m.sock", "unix:m.sock", "/m"])
     func addresses(_ text: String) {
         switch MetricsAddress(text) {
         case .unix(let path): #expect(path == "/run/m.sock")
         case .tcp(let address): #expect(address.port == 9464 && address.description == text)
-        case nil: #expect(["localhost:1", "9464", "", "127.0.0.1:0", "m.sock"].contains(text))
+        case nil: #expect(["localhost:1", "9464", "", "127.0.0.1:0", "m.sock", "unix:m.sock", "/m"].contains(text))
         }
     }
 }

@@ -39,13 +39,13 @@ struct FullDiskTests {
         #expect(log.counters.lostByFile > 0)
         #expect(UInt64(before.count) + log.counters.lostByFile == 200)
         #expect(log.counters.fileProblem?.contains("No space left on device") == true)
-        #expect(recorded.messages == ["error flow log not written"])
+        #expect(recorded.messages == ["error flow-log-not-written"])
 
         #expect(unlink(ballast) == 0)
         log.append(flows(200..<220))
         log.flush()
         #expect(try numbers(inLines: folder.read("f")) == before + Array(200..<220))
         #expect(log.counters.fileProblem == nil)
-        #expect(recorded.messages == ["error flow log not written", "notice flow log written again"])
+        #expect(recorded.messages == ["error flow-log-not-written", "notice flow-log-written-again"])
     }
 }

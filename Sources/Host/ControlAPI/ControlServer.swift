@@ -38,11 +38,11 @@ public final class ControlServer: Sendable {
     private static func note(_ event: TTRPCServerEvent, _ logger: Logger) {
         switch event {
         case .turnedAway(let peer):
-            logger.warning("control connection turned away", metadata: ["uid": "\(peer?.uid ?? 0)", "limit": "\(limits.connections)"])
+            logger.warning("control-connection-refused", metadata: ["uid": "\(peer?.uid ?? 0)", "limit": "\(limits.connections)"])
         case .acceptFailed(let error):
-            logger.warning("control connection not accepted", metadata: ["error": "\(error)"])
+            logger.warning("control-connection-not-accepted", metadata: ["error": "\(error)"])
         case .refused(let peer, let error):
-            logger.notice("control frame refused", metadata: ["uid": "\(peer?.uid ?? 0)", "error": "\(error.message)"])
+            logger.notice("control-frame-refused", metadata: ["uid": "\(peer?.uid ?? 0)", "error": "\(error.message)"])
         case .accepted, .ended: break
         }
     }

@@ -7,10 +7,10 @@ public enum MetricsAddress: Sendable, Equatable, CustomStringConvertible {
     case unix(path: String)
     case tcp(SocketAddress)
 
-    /// Parses "/run/sallyport/metrics.sock", "127.0.0.1:9464" or "[::1]:9464"; nil for anything else.
+    /// Parses "unix:/run/sallyport/metrics.sock", "127.0.0.1:9464" or "[::1]:9464"; nil for anything else.
     public init?(_ text: String) {
-        if text.first == "/" {
-            self = .unix(path: text)
+        if text.hasPrefix("unix:/") {
+            self = .unix(path: String(text.dropFirst("unix:".count)))
         } else if let address = SocketAddress(text), address.port != 0 {
             self = .tcp(address)
         } else {
@@ -20,7 +20,7 @@ public enum MetricsAddress: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .unix(let path): path
+        case .unix(let path): "unix:\(path)"
         case .tcp(let address): address.description
         }
     }

@@ -83,7 +83,7 @@ struct MetricsLoop: ~Copyable {
             if clinux_errno() == EMFILE || clinux_errno() == ENFILE {
                 // The connection stays in the backlog and poll(2) would report it again at once.
                 acceptsAgain = clinux_monotonic() + 100_000_000
-                logger.warning("metrics connection not accepted", metadata: ["error": "out of file descriptors"])
+                logger.warning("metrics-connection-not-accepted", metadata: ["error": "out of file descriptors"])
             }
             return
         }

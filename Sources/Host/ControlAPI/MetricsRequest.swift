@@ -25,6 +25,8 @@ package struct MetricsRequest {
             return head.count > MetricsRequest.longestHead
                 ? .refuse(status: "431 Request Header Fields Too Large", text: "the request's head is too long\n") : .more
         }
+        // What follows is no part of this request, and must not find its end a second time.
+        defer { head = [] }
         return answer(head[..<end].prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") })
     }
 

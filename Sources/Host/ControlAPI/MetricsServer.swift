@@ -14,12 +14,14 @@ public final class MetricsServer: Sendable {
     /// Starts to serve.
     ///
     /// - Parameters:
-    ///   - group: Number of the group whose members may connect to a Unix socket; nil for none.
+    ///   - group: Name or number of the group whose members may connect to a Unix socket; nil for none.
     ///   - snapshot: Asked at each scrape.
     public init(
         address: MetricsAddress, group: String? = nil, logger: Logger, snapshot: @escaping @Sendable () async -> MetricsSnapshot
     ) throws(SocketFileError) {
         do throws(SocketFileError.Problem) {
+            let inbox = try MetricsInbox()
+            self.inbox = inbox
             let raw: Int32
             switch address {
             case .unix(let path):
@@ -32,8 +34,6 @@ public final class MetricsServer: Sendable {
                 raw = try listen(on: address).release()
                 file = Mutex(nil)
             }
-            let inbox = try MetricsInbox()
-            self.inbox = inbox
             do throws(SystemCallError) {
                 thread = Mutex(
                     try RunningThread(name: "metrics") {

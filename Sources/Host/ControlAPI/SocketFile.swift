@@ -16,13 +16,19 @@ public struct SocketFileError: Error, Equatable, CustomStringConvertible {
     public let path: String
     public let problem: Problem
 
+    public init(path: String, problem: Problem) {
+        self.path = path
+        self.problem = problem
+    }
+
     public var description: String {
         switch problem {
         case .call(let error): "cannot listen on \(path): \(error)"
         case .inUse: "another sallyportd listens on \(path); stop it, or give this one another path"
         case .notASocket: "cannot listen on \(path), which is no socket; remove it, or set another path"
         case .unsafeFolder(let folder):
-            "cannot listen on \(path): \(folder) belongs to another user or others may write to it; use a folder of the daemon's user, mode 0750"
+            "cannot listen on \(path): \(folder) belongs to another user or others may write to it; "
+                + "use a folder of the daemon's user, mode 0750"
         case .noSuchGroup(let name): "cannot listen on \(path) for the group \(name): there is none; create it, or set another"
         }
     }

@@ -39,6 +39,8 @@ final class ControlEndpoint: ControlService {
         response.liveFlows = UInt64(clamping: counters.live)
         response.totalFlows = counters.accepted
         response.refusedFlows = counters.refused
+        // Flows are protected all the same, so the node is no less ready.
+        if let problem = flows.counters.fileProblem { response.conditions.append("flow records are not written: \(problem)") }
         return response
     }
 
@@ -121,9 +123,10 @@ final class ControlEndpoint: ControlService {
     }
 
     func setLogLevel(_ request: Sallyport_Control_V1_SetLogLevelRequest) async throws -> Sallyport_Control_V1_SetLogLevelResponse {
-        guard level.set(request.level) else {
+        guard let wanted = Logger.Level(rawValue: request.level) else {
             throw RPCError(.invalidArgument, "no log level \(request.level); trace, debug, info, notice, warning, error and critical are right")
         }
+        level.set(wanted)
         return .init()
     }
 }

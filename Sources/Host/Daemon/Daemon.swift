@@ -8,6 +8,7 @@ import Interception
 import Linux
 import Logging
 import PluginHost
+import Policy
 import SallyportProtocol
 
 /// One enforcer as a process.
@@ -33,40 +34,38 @@ public struct Daemon: Sendable {
         let marks = ConnectionMarks.standard
         var settings = DataPathConfiguration(dialMark: marks.outgoing, deliveryMark: marks.application)
         settings.workers = configuration.workers
-        settings.maximumConnections = configuration.maximumConnections
+        settings.maximumConnections = configuration.limits.maxConnections
         settings.timeouts = configuration.timeouts
-        settings.resumption = configuration.resumption
+        settings.resumption = configuration.tls.resumption
         let dataPath = try DataPath(configuration: settings) { flowLog.append($0) }
         let enforcer = Enforcer(configuration: configuration, dataPath: dataPath, hostname: hostname(), logger: Logger(label: "enforcer"))
         let plugins = PluginHost(
             configuration: PluginHostConfiguration(
-                dropInDirectory: configuration.dropInDirectory, pluginDirectory: configuration.pluginDirectory, runnerPath: configuration.runner),
+                dropInDirectory: configuration.plugins.dropIns, pluginDirectory: configuration.plugins.directory, runnerPath: configuration.plugins.runner),
             facts: .with {
                 $0.enforcer = configuration.enforcer
                 $0.trustDomain = configuration.trustDomain
                 $0.stateDirectory = configuration.stateDirectory
             }, sink: enforcer, logger: Logger(label: "plugins"))
-        let store = CredentialStore(logger: Logger(label: "certificates")) { request in
-            try await plugins.issue(request)
-        } changed: { unit, credentials in
-            await enforcer.take(credentials, for: unit)
-        }
+        let store = credentialStore(plugins, enforcer)
         await enforcer.wire(plugins: plugins, store: store)
 
         let (drained, drain) = AsyncStream.makeStream(of: Void.self)
         let endpoint = ControlEndpoint(enforcer: enforcer, plugins: plugins, flows: flowLog, dataPath: dataPath, level: level) { drain.yield() }
         let control = try ControlServer(
-            path: configuration.socket, group: configuration.socketGroup, service: endpoint, logger: Logger(label: "control"))
+            path: configuration.socket.path, group: configuration.socket.group, service: endpoint, logger: Logger(label: "control"))
         let metrics = try metricsServer(endpoint)
         let serving = Task { try await control.run() }
         await plugins.start()
         logger.info("started", metadata: ["enforcer": "\(configuration.enforcer)", "version": "\(sallyportVersion)"])
         notifyServiceManager("READY=1")
 
+        let watch = Task { await enforcer.watchNamespaces() }
         await live(signals, drained, dataPath, plugins, flowLog)
 
         notifyServiceManager("STOPPING=1")
         logger.info("stopping")
+        watch.cancel()
         await store.stop()
         metrics?.stop()
         await control.stop()
@@ -106,13 +105,27 @@ public struct Daemon: Sendable {
         }
     }
 
-    private func metricsServer(_ endpoint: ControlEndpoint) throws -> MetricsServer? {
-        guard let text = configuration.metricsAddress else { return nil }
-        guard let address = MetricsAddress(text) else {
-            throw ConfigurationError(
-                file: "metrics.address", line: 0, message: "\(text) is neither unix:PATH nor ADDRESS:PORT")
+    private func credentialStore(_ plugins: PluginHost, _ enforcer: Enforcer) -> CredentialStore {
+        let logger = Logger(label: "certificates")
+        return CredentialStore { request in
+            let issued = try await plugins.issue(
+                .with {
+                    $0.namespace = request.unit.namespace
+                    $0.name = request.unit.name
+                    $0.tags = request.tags
+                    $0.publicKey = .init(request.publicKey)
+                })
+            return issued.chain.map { Array($0) }
+        } publish: { unit, credentials in
+            await enforcer.take(credentials, for: UnitKey(unit))
+        } failed: { unit, problem, retrySeconds in
+            logger.warning("certificate-not-issued", metadata: ["unit": "\(unit)", "error": "\(problem)", "again": "\(retrySeconds) s"])
         }
-        return try MetricsServer(address: address, group: configuration.socketGroup, logger: Logger(label: "metrics")) {
+    }
+
+    private func metricsServer(_ endpoint: ControlEndpoint) throws -> MetricsServer? {
+        guard let address = configuration.metrics.address else { return nil }
+        return try MetricsServer(address: address, group: configuration.socket.group, logger: Logger(label: "metrics")) {
             await endpoint.metricsSnapshot()
         }
     }

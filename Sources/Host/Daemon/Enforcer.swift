@@ -22,7 +22,6 @@ public actor Enforcer {
     var compiler: PolicyCompiler
     var snapshot: PolicySnapshot
     var trust: TrustPool?
-    var issuerID = ""
     var credentials: [UnitKey: UnitCredentials] = [:]
     var units: LocalUnits
     /// Objects and the source that brought each: a source changes its own only.
@@ -75,7 +74,10 @@ public actor Enforcer {
         case .batch(let batch):
             for object in batch.upserts { upsert(object, source) }
             for key in batch.removes { remove(key, source) }
-        case .problems(let list): sourceProblems[source] = list.problems
+        case .problems(let list):
+            let known = sourceProblems[source] ?? []
+            for problem in list.problems where !known.contains(problem) { log(problem) }
+            sourceProblems[source] = list.problems
         case .complete: apply(source)
         case nil: break
         }
@@ -98,7 +100,9 @@ public actor Enforcer {
         var upserts: [Sallyport_Policy_V1_Object] = []
         for (key, object) in change.upserts {
             if let owner = sources[key], owner != source {
-                refusedProblems[key] = problem(key, object.origin, "source \(owner) has an object of this name already; rename one of them")
+                let taken = problem(key, object.origin, "source \(owner) has an object of this name already; rename one of them")
+                if refusedProblems[key] != taken { log(taken) }
+                refusedProblems[key] = taken
                 continue
             }
             refusedProblems[key] = nil
@@ -111,7 +115,10 @@ public actor Enforcer {
             refusedProblems[key] = nil
             frontendProblems[key] = nil
         }
-        for problem in compiler.apply(upserts: upserts, removes: Array(removes)) { refusedProblems[problem.key] = problem }
+        for problem in compiler.apply(upserts: upserts, removes: Array(removes)) {
+            log(problem)
+            refusedProblems[problem.key] = problem
+        }
         needsCompile()
         let services = upserts.filter { $0.key.kind == .tcpService }
         let removedServices = removes.filter { $0.kind == .tcpService }
@@ -125,6 +132,14 @@ public actor Enforcer {
             $0.origin = origin
             $0.message = message
         }
+    }
+
+    /// What is wrong is logged when it comes up; `problems` tells what is wrong still.
+    private func log(_ problem: Sallyport_Policy_V1_Problem) {
+        logger.warning("policy-problem", metadata: [
+            "object": "\(problem.key.namespace)/\(problem.key.name)", "place": "\(problem.origin)",
+            "problem": "\(problem.field.isEmpty ? "" : problem.field + ": ")\(problem.message)",
+        ])
     }
 
     /// Each adapter hears of the services that name it.
@@ -172,8 +187,7 @@ public actor Enforcer {
             return
         }
         logger.info("trust-changed", metadata: ["provider": "\(provider)", "roots": "\(bundle.roots.count)", "generation": "\(generation)"])
-        issuerID = bundle.issuerID
-        await store?.setIssuer(bundle.issuerID)
+        if let trust { await store?.setIssuer(bundle.issuerID, trust: trust) }
         publish()
     }
 
@@ -198,25 +212,39 @@ public actor Enforcer {
         logger.info("policy-compiled", metadata: [
             "generation": "\(snapshot.generation)", "services": "\(snapshot.services.count)", "units": "\(snapshot.units.count)",
         ])
-        for problem in snapshot.problems where !before.problems.contains(problem) {
-            logger.warning("policy-problem", metadata: ["object": "\(problem.key.namespace)/\(problem.key.name)", "problem": "\(problem.message)"])
+        for problem in snapshot.problems where !before.problems.contains(problem) { log(problem) }
+        if isPolicyLost && !before.units.isEmpty {
+            logger.error("policy-empty", metadata: ["problem": "no source has a document any more; everything protected is refused"])
         }
         reconcileUnits()
-        await store?.setUnits(snapshot.units.map { ($0.key, $0.tags) })
+        let present = Set(snapshot.units.map(\.key))
+        credentials = credentials.filter { present.contains($0.key) }
+        await store?.setUnits(
+            Dictionary(snapshot.units.map { (CredentialStore.Unit($0.key), $0.tags) }, uniquingKeysWith: { first, _ in first }))
         publish()
     }
 
     /// Units that came are intercepted, those that went are let go. A unit is in the data path before the
     /// first connection can be redirected to it: what comes before its generation is refused.
     func reconcileUnits() {
+        if isPolicyLost { return }
         let change = units.reconcile(with: snapshot.units)
-        for key in change.removed {
-            dataPath.remove(key)
-            credentials[key] = nil
-        }
+        for key in change.removed { dataPath.remove(key) }
         for (key, sockets, namespaces) in change.added { dataPath.add(key, sockets: sockets, namespaces: namespaces) }
         units.applyPlans(snapshot.units)
         if !change.added.isEmpty || !change.removed.isEmpty { remember() }
+    }
+
+    /// There was a policy, and not one document of it is left: a folder that was emptied or a mount that went sooner than a wish.
+    /// What was protected stays intercepted, and is refused since nothing allows it; without this it would pass unprotected.
+    private var isPolicyLost: Bool { hasPolicy && sources.isEmpty && !units.namespaces.isEmpty }
+
+    /// Looks at the units' namespaces again and again: one may vanish, or come after the unit was named.
+    /// nsfs tells nobody of either. Runs until it is cancelled.
+    func watchNamespaces() async {
+        while (try? await Task.sleep(for: .seconds(2), tolerance: .seconds(1))) != nil {
+            if units.needAnotherLook { reconcileUnits() }
+        }
     }
 
     /// Keeps on disk which namespaces hold rules, for `--uninstall`.
@@ -240,6 +268,9 @@ public actor Enforcer {
         var texts: [String] = []
         if await plugins?.requiredReady == false { texts.append("a required plugin is not ready; see sallyport plugins") }
         if !hasPolicy { texts.append("no policy source has delivered yet; see sallyport plugins") }
+        if isPolicyLost {
+            texts.append("the policy is empty, and what it protected is refused; bring it back, or end the protection with sallyportd --uninstall")
+        }
         if trust == nil { texts.append("no TLS provider has delivered a trust bundle yet; see sallyport plugins") }
         for unit in snapshot.units {
             if let problem = units.problem(of: unit.key) { texts.append("\(unit.key) is not intercepted: \(problem)") }

@@ -33,6 +33,8 @@ struct LocalUnits {
 
     /// Paths of the namespaces that hold rules.
     var namespaces: [String] { intercepted.values.map(\.namespace.name) }
+    /// Whether a namespace has vanished, or a unit is not intercepted that may be by now.
+    var needAnotherLook: Bool { !problems.isEmpty || intercepted.values.contains { !$0.namespace.isPresent } }
     func problem(of unit: UnitKey) -> String? { problems[unit] }
     func isIntercepted(_ unit: UnitKey) -> Bool { intercepted[unit] != nil && problems[unit] == nil }
 
@@ -49,8 +51,8 @@ struct LocalUnits {
         for unit in units where intercepted[unit.key] == nil {
             do {
                 let made = try begin(unit)
-                intercepted[unit.key] = made
                 change.added.append((unit.key, try sockets(of: made.interceptor), try namespaces(of: made.namespace)))
+                intercepted[unit.key] = made
                 problems[unit.key] = nil
                 logger.info("unit-added", metadata: ["unit": "\(unit.key)", "namespace": "\(made.namespace.name)"])
             } catch {
@@ -104,6 +106,9 @@ struct LocalUnits {
         case .pid(let pid): namespace = try NetworkNamespace(pid: pid)
         case .host: namespace = try NetworkNamespace.own()
         }
+        if let other = intercepted.first(where: { $0.value.namespace.inode == namespace.inode }) {
+            throw SharedNamespace(namespace: namespace.name, holder: other.key)
+        }
         let interceptor = try Interceptor(
             unit: "\(unit.key)", namespace: namespace, kind: unit.networkNamespace == .host ? .host : .container, workers: workers,
             failureMode: unit.failureMode == .open ? .open : .closed, logger: logger)
@@ -126,4 +131,12 @@ struct LocalUnits {
     private func duplicate(_ descriptor: Int32) throws(SystemCallError) -> Int32 {
         try syscall("fcntl") { clinux_fcntl(descriptor, Int32(F_DUPFD_CLOEXEC), 0) }
     }
+}
+
+/// Two units cannot share a namespace: whose a connection is could not be told.
+private struct SharedNamespace: Error, CustomStringConvertible {
+    let namespace: String
+    let holder: UnitKey
+
+    var description: String { "\(namespace) is the namespace of \(holder) already; two processing units cannot share one" }
 }

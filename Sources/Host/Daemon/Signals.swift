@@ -1,4 +1,7 @@
-// Signals as values: a thread of their own waits for them, so that no handler runs anywhere.
+// Signals as values: their handler does nothing but write to a pipe, which a thread of their own reads.
+//
+// Blocking them and waiting with sigwait(3) would not do: libdispatch keeps the process's first thread in sigsuspend(2) with
+// nothing blocked, and there a signal without a handler ends the process.
 
 import Linux
 
@@ -11,20 +14,34 @@ enum DaemonSignal: Sendable {
 
     private static let numbers = [SIGTERM, SIGINT, SIGHUP]
 
-    /// Takes the signals from now on. Call before any thread is started: threads inherit the mask.
+    /// Takes the signals from now on. Once.
     static func stream() throws(SystemCallError) -> AsyncStream<DaemonSignal> {
-        var set = sigset_t()
-        sigemptyset(&set)
-        for number in numbers { sigaddset(&set, number) }
-        pthread_sigmask(SIG_BLOCK, &set, nil)
         signal(SIGPIPE, SIG_IGN)
+        var ends: [Int32] = [-1, -1]
+        // O_NONBLOCK for the handler's sake; the thread waits with poll(2).
+        try syscall("pipe2") { pipe2(&ends, O_CLOEXEC | O_NONBLOCK) }
         let (stream, continuation) = AsyncStream.makeStream(of: DaemonSignal.self)
-        let waited = set
+        let pipe = ends[0]
+        signalPipe = ends[1]
+        for number in numbers {
+            signal(number) { number in
+                let interrupted = errno
+                var byte = UInt8(truncatingIfNeeded: number)
+                write(signalPipe, &byte, 1)
+                errno = interrupted
+            }
+        }
         _ = try RunningThread(name: "signals") {
-            var set = waited
-            var number: Int32 = 0
-            while sigwait(&set, &number) == 0 { continuation.yield(number == SIGHUP ? .reload : .stop) }
+            var waited = pollfd(fd: pipe, events: Int16(POLLIN), revents: 0)
+            var byte: UInt8 = 0
+            while true {
+                poll(&waited, 1, -1)
+                while read(pipe, &byte, 1) == 1 { continuation.yield(Int32(byte) == SIGHUP ? .reload : .stop) }
+            }
         }
         return stream
     }
 }
+
+/// Where the handler writes; write(2) may be called in one (signal-safety(7)).
+private nonisolated(unsafe) var signalPipe: Int32 = -1  // safe: set once, before there is a handler

@@ -54,10 +54,10 @@ struct FlowLogWriter: ~Copyable {
             }
             // Once for each kind of trouble, not for every record of a busy hour.
             if self.problem == nil {
-                logger.error("flow log not written", metadata: ["path": "\(path)", "error": "\(problem)"])
+                logger.error("flow-log-not-written", metadata: ["path": "\(path)", "error": "\(problem)"])
             }
         } else if self.problem != nil {
-            logger.notice("flow log written again", metadata: ["path": "\(path)", "lost": "\(lostSinceProblem)"])
+            logger.notice("flow-log-written-again", metadata: ["path": "\(path)", "lost": "\(lostSinceProblem)"])
             lostSinceProblem = 0
             shared.change { $0.fileProblem = nil }
         }
@@ -67,7 +67,7 @@ struct FlowLogWriter: ~Copyable {
     private mutating func report(dropped: UInt64) {
         if dropped > 0 {
             shared.change { $0.droppedByQueue += dropped }
-            if !isDropping { logger.warning("flow records dropped", metadata: ["count": "\(dropped)", "cause": "queue full"]) }
+            if !isDropping { logger.warning("flow-records-dropped", metadata: ["count": "\(dropped)", "cause": "queue full"]) }
         }
         isDropping = dropped > 0
     }

@@ -93,6 +93,11 @@ public actor CredentialStore {
         if isNew { for unit in units.keys { start(unit) } }
     }
 
+    /// Asks again now for what was refused last: a provider may have come back.
+    public func retry() {
+        for (unit, entry) in units where entry.problem != nil { start(unit) }
+    }
+
     /// How a unit stands; nil if it is not one of this node's.
     public func status(of unit: Unit) -> Status? {
         units[unit].map { Status(credentials: $0.credentials, problem: $0.problem) }

@@ -32,13 +32,13 @@ struct SallyportDaemon: AsyncParsableCommand {
         level.bootstrap()
         var configuration = DaemonConfiguration(enforcer: hostname(), workers: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
         do {
-            if let text = try readFile(config) { try configuration.read(text, file: config) }
+            if let bytes = try readFile(config) { try configuration.read(bytes, file: config) }
         } catch {
             throw Failure("\(error)")
         }
         if let enforcer { configuration.enforcer = enforcer }
         if check { return print("\(config) is right") }
-        _ = level.set(configuration.logLevel)
+        level.set(configuration.logLevel)
         do {
             if uninstall {
                 for line in try InterceptedNamespaces(stateDirectory: configuration.stateDirectory).uninstall() { print(line) }
@@ -50,16 +50,16 @@ struct SallyportDaemon: AsyncParsableCommand {
         }
     }
 
-    /// A file's text; nil if there is none at the default place.
-    private func readFile(_ path: String) throws -> String? {
+    /// A file's bytes; nil if there is none at the default place.
+    private func readFile(_ path: String) throws -> [UInt8]? {
         if path == "/etc/sallyport/sallyportd.yaml" && access(path, F_OK) != 0 { return nil }
         let file = try Descriptor(opening: path, flags: O_RDONLY)
-        var text: [UInt8] = []
+        var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16384)
         while true {
             let count = try syscall("read", path) { chunk.withUnsafeMutableBytes { read(file.raw, $0.baseAddress, $0.count) } }
-            if count == 0 { return String(decoding: text, as: UTF8.self) }
-            text += chunk[..<count]
+            if count == 0 { return bytes }
+            bytes += chunk[..<count]
         }
     }
 }
