@@ -8,9 +8,11 @@ import Support
 public final class Enforcer {
     public let node: NetworkNode
     private let sallyport: Sallyport
-    private let directory: String
+    let directory: String
     private var socket: String { directory + "/sallyport.sock" }
     private var configuration: String { directory + "/sallyportd.yaml" }
+    /// Has the flow log alone.
+    var logDirectory: String { directory + "/log" }
     private var running: NetworkProgram?
 
     init(node: NetworkNode, of sallyport: Sallyport, settings: String) throws {
@@ -20,6 +22,7 @@ public final class Enforcer {
         for (name, text) in sallyport.dropIns(for: node) {
             try sallyport.directory.write("\(node.name)/plugins.d/\(name)", text)
         }
+        mkdir(logDirectory, 0o755)
         try sallyport.directory.write("\(node.name)/sallyportd.yaml", """
             enforcer: \(node.name)
             stateDirectory: \(directory)/state
@@ -28,7 +31,7 @@ public final class Enforcer {
               dropIns: \(directory)/plugins.d
               directory: \(sallyport.pluginDirectory)
               runner: \(try absolute(Sallyport.built))/sallyport-plugin-runner
-            flowLog: {path: \(directory)/flows.jsonl}
+            flowLog: {path: \(logDirectory)/flows.jsonl}
             \(settings)
 
             """)
@@ -63,7 +66,19 @@ public final class Enforcer {
     /// What the daemon has logged.
     public var log: String { running?.errorsSoFar ?? "" }
 
+    /// The running daemon.
+    public var pid: pid_t {
+        get throws {
+            guard let running, running.isRunning else { throw NetworkError(what: "the enforcer of \(node.name) does not run; it logged: \(log)") }
+            return running.pid
+        }
+    }
+
+    /// Sends the running daemon a signal.
+    public func signal(_ number: Int32) throws { kill(try pid, number) }
+
     /// Runs `sallyport` against this daemon.
+    @discardableResult
     public func command(_ arguments: String...) throws -> ProgramResult {
         try NetworkProgram.run("\(Sallyport.built)/sallyport", [arguments[0], "--socket", socket] + arguments.dropFirst(), in: nil)
     }
@@ -71,15 +86,64 @@ public final class Enforcer {
     private var isReady: Bool {
         get throws {
             guard try command("status").status == 0 else { return false }
-            let units = try JSONDecoder().decode([UnitStatus].self, from: Data(command("pus", "-o", "json").output.utf8))
-            return units.allSatisfy { !($0.local ?? false) || ($0.intercepted ?? false) && ($0.problem ?? "").isEmpty }
+            return try units().allSatisfy { !($0.local ?? false) || ($0.intercepted ?? false) && ($0.problem ?? "").isEmpty }
         }
     }
 
-    private struct UnitStatus: Decodable {
-        let local: Bool?
-        let intercepted: Bool?
-        let problem: String?
+    /// What `sallyport pus` lists.
+    public func units() throws -> [UnitStatus] {
+        try JSONDecoder().decode([UnitStatus].self, from: Data(command("pus", "-o", "json").output.utf8))
+    }
+
+    public struct UnitStatus: Decodable, Sendable {
+        public let name: String
+        public let local: Bool?
+        public let intercepted: Bool?
+        public let problem: String?
+        public let certificateNotAfter: String?
+        public let liveFlows: Int?
+    }
+
+    /// When the local units' certificates end, by name.
+    public var certificateEnds: [String: String] {
+        get throws {
+            let local = try units().filter { $0.local ?? false }
+            return Dictionary(local.map { ($0.name, $0.certificateNotAfter ?? "") }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// How many trust bundles have been put in force.
+    public var trustGeneration: Int {
+        get throws {
+            struct Status: Decodable { let trustGeneration: Int }
+            return try JSONDecoder().decode(Status.self, from: Data(command("status", "-o", "json").output.utf8)).trustGeneration
+        }
+    }
+
+    // MARK: - Drop-ins
+
+    /// Puts a drop-in in place; the daemon looks at it when it is told to.
+    public func dropIn(_ file: String, _ text: String) throws { try sallyport.directory.write("\(node.name)/plugins.d/\(file)", text) }
+
+    public func removeDropIn(_ file: String) throws { try syscall("unlink", file) { unlink("\(directory)/plugins.d/\(file)") } }
+
+    /// One of the daemon's plugins, as `sallyport plugins -o json` shows it; nil if there is none of that name.
+    public func plugin(_ name: String) throws -> PluginStatus? {
+        try JSONDecoder().decode([PluginStatus].self, from: Data(command("plugins", "-o", "json").output.utf8)).first { $0.name == name }
+    }
+
+    public struct PluginStatus: Decodable, Sendable {
+        public let name: String
+        public let state: String
+        public let pid: Int32
+        public let restarts: Int
+        public let message: String
+    }
+
+    /// The value of a metric, with its labels as `sallyport metrics` prints them: `sallyport_problems`; nil if it is not there.
+    public func metric(_ name: String) throws -> Double? {
+        let line = try command("metrics").output.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        return line.flatMap { Double($0.dropFirst(name.count + 1)) }
     }
 
     // MARK: - Flows
@@ -90,6 +154,13 @@ public final class Enforcer {
         if result.status != 0 { throw NetworkError(what: "sallyport flows: \(result.errors)") }
         return try result.output.split(separator: "\n").map { try JSONDecoder().decode(RecordedFlow.self, from: Data($0.utf8)) }
             .filter { $0.phase == "end" }
+    }
+
+    /// Does `body`, and waits for the first `wanted` flow that ends from then on.
+    public func flow(_ wanted: (RecordedFlow) -> Bool, after body: () throws -> Void) throws -> RecordedFlow {
+        let before = Set(try flows().map(\.traceId))
+        try body()
+        return try flow { !before.contains($0.traceId) && wanted($0) }
     }
 
     /// Waits for the first ended flow that is `wanted`: a flow ends a little after its client has its answer.
@@ -129,6 +200,7 @@ public struct RecordedFlow: Decodable, Sendable {
     public let source: End
     public let destination: End
     public let sourceAddress: String?
+    public let tcpPeerAddress: String?
     public let dialledAddress: String?
     public let dialledPort: Int?
     public let targetPort: Int?

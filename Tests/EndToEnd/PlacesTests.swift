@@ -16,7 +16,7 @@ struct PlacesTests {
         try nodes.sallyport.service("neighbour", addresses: "10.96.0.11", port: 9376, target: "app=neighbour", targetPort: 80)
         try nodes.sallyport.allow("app=client", toReach: "app=neighbour", port: 80)
 
-        try eventually("recorded as encrypted") {
+        try nodes.eventually("recorded as encrypted") {
             try nodes.client.curl("http://10.96.0.11:9376/").output == "the neighbour"
                 && nodes.enforcer1.flows().contains { $0.side == "server" && $0.service == "/test/neighbour" && $0.encrypted == "enforcer" }
         }
@@ -33,7 +33,7 @@ struct PlacesTests {
         try nodes.sallyport.service("both", addresses: "10.96.0.12", port: 9376, target: "app=both", targetPort: 80)
         try nodes.sallyport.allow("app=both", toReach: "app=both", port: 80)
 
-        try eventually("recorded as encrypted") {
+        try nodes.eventually("recorded as encrypted") {
             try both.curl(url).output == "myself"
                 && nodes.enforcer1.flows().contains { $0.side == "server" && $0.destination.name == "both" && $0.encrypted == "enforcer" }
         }
@@ -54,32 +54,70 @@ struct PlacesTests {
         try nodes.sallyport.allow("app=host", toReach: "app=web", port: 80)
         try nodes.sallyport.allow("app=client", toReach: "app=host", port: 8080)
 
-        try eventually("encrypted from the node to the servers") {
+        try nodes.eventually("encrypted from the node to the servers") {
             try nodes.node1.run("curl", "-s", "--max-time", "10", TwoNodes.v4).output == "the secret of a server"
                 && nodes.enforcer2.flows().contains { $0.source.name == "host" && $0.encrypted == "enforcer" }
         }
-        try eventually("encrypted from the client to the node") {
+        try nodes.eventually("encrypted from the client to the node") {
             try nodes.client.curl("http://10.1.0.1:8080/").output == "the node"
                 && nodes.enforcer1.flows().contains { $0.destination.name == "host" && $0.encrypted == "enforcer" }
         }
         #expect(try nodes.stranger.curl("http://10.1.0.1:8080/").status != 0)
         #expect(try nodes.client.curl(TwoNodes.v4).output == "the secret of a server")
+
+        // On its own node, and to itself.
+        try nodes.client.nginx(port: 80, body: "the client")
+        try nodes.sallyport.service("client", addresses: "10.96.0.13", port: 9376, target: "app=client", targetPort: 80)
+        try nodes.node1.clusterIP("10.96.0.13", port: 9376, to: "10.244.1.10:80")
+        try nodes.sallyport.allow("app=host", toReach: "app=client", port: 80)
+        try nodes.eventually("encrypted from the node to its container") {
+            try nodes.node1.run("curl", "-s", "--max-time", "10", "http://10.96.0.13:9376/").output == "the client"
+                && nodes.enforcer1.flows().contains { $0.source.name == "host" && $0.destination.name == "client" && $0.encrypted == "enforcer" }
+        }
+        try nodes.sallyport.allow("app=host", toReach: "app=host", port: 8080)
+        try nodes.eventually("encrypted from the node to itself") {
+            try nodes.node1.run("curl", "-s", "--max-time", "10", "http://10.1.0.1:8080/").output == "the node"
+                && nodes.enforcer1.flows().contains { $0.source.name == "host" && $0.destination.name == "host" && $0.encrypted == "enforcer" }
+        }
     }
 
-    @Test("a container that ends takes only itself away, and one of its name is taken up again")
+    @Test("a container that ends takes only itself away, and one of its name is taken up again with no change of policy")
     func vanished() throws {
         let nodes = try TwoNodes()
+        try nodes.sallyport.allow("app=stranger", toReach: "app=web", port: 80)
+        try nodes.eventually("let through") { try nodes.stranger.curl(TwoNodes.v4).status == 0 }
+        let caller = try Caller(from: nodes.client, url: TwoNodes.v4)
         try nodes.stranger.end()
-        #expect(try nodes.client.curl(TwoNodes.v4).status == 0)
-        #expect(try nodes.enforcer1.command("pus").status == 0)
+        var stranger: Enforcer.UnitStatus? { get throws { try nodes.enforcer1.units().first { $0.name == "stranger" } } }
+        try nodes.eventually("noticed") { try stranger?.intercepted == false && stranger?.problem?.contains("stranger") == true }
+        #expect(try nodes.enforcer1.command("status").output.contains("/test/stranger is not intercepted"))
+        #expect(nodes.enforcer1.log.contains("unit-not-intercepted"))
 
         let again = try nodes.node1.container("stranger", "10.244.1.11/24", "fd00:244:1::11/64")
-        // Any change of policy is a look at what is there.
-        try nodes.sallyport.allow("app=stranger", toReach: "app=web", port: 80)
-        try eventually("taken up again") {
-            try again.curl(TwoNodes.v4).output == "the secret of a server"
-                && nodes.enforcer1.flows().contains { $0.source.name == "stranger" && $0.encrypted == "enforcer" }
+        try nodes.eventually("noticed") { try stranger?.intercepted == true && stranger?.problem == "" }
+        let flow = try nodes.enforcer1.flow({ $0.source.name == "stranger" }) {
+            let answer = try again.curl(TwoNodes.v4).output
+            #expect(answer == "the secret of a server")
         }
+        #expect(flow.encrypted == "enforcer")
+        #expect(try nodes.enforcer1.command("status").status == 0)
+        try caller.stop()
+    }
+
+    @Test("of two units in one namespace the second is refused, and says whose it is; the first goes on")
+    func shared() throws {
+        let nodes = try TwoNodes()
+        let caller = try Caller(from: nodes.client, url: TwoNodes.v4)
+        try nodes.sallyport.unit("second", nodes.client, tags: "app=client")
+        var second: Enforcer.UnitStatus? { get throws { try nodes.enforcer1.units().first { $0.name == "second" } } }
+        try nodes.eventually("refused") { try second?.problem?.contains("is the namespace of /test/client already") == true }
+        #expect(try second?.intercepted == false)
+        let status = try nodes.enforcer1.command("status")
+        #expect(status.status == 1 && status.output.contains("/test/second is not intercepted"))
+        #expect(nodes.enforcer1.log.contains("two processing units cannot share one"))
+        try nodes.sallyport.removePolicy("unit-second")
+        try nodes.eventually("well again") { try nodes.enforcer1.command("status").status == 0 }
+        try caller.stop()
     }
 
     @Test("an enforcer told to uninstall leaves the units as it found them")
@@ -88,7 +126,9 @@ struct PlacesTests {
         let foreign = "table inet somebody_else { chain output { type filter hook output priority 0; }; }"
         try nodes.client.nft(foreign)
         #expect(try nodes.client.run("nft", "list", "tables").output.contains("sallyport"))
-        try nodes.enforcer1.stop(SIGTERM)
+        // It ends of itself, and not by the signal.
+        let end = try nodes.enforcer1.stop(SIGTERM)
+        #expect(end.status == 0 && end.errors.contains("stopping"), "\(end)")
         #expect(try nodes.client.run("nft", "list", "tables").output.contains("sallyport"))
         #expect(try nodes.enforcer1.daemon("--uninstall").status == 0)
         #expect(try nodes.client.run("nft", "list", "tables").output == "table inet somebody_else\n")
@@ -105,5 +145,8 @@ struct PlacesTests {
         let enforcer = try sallyport.enforcer(on: node, isStarted: false)
         try enforcer.startWithout("net_admin")
         try eventually("named the capability") { try enforcer.command("pus").output.contains("CAP_NET_ADMIN") }
+        let status = try enforcer.command("status")
+        #expect(status.status == 1 && status.output.contains("CAP_NET_ADMIN"))
+        #expect(enforcer.log.contains("CAP_NET_ADMIN"))
     }
 }

@@ -27,7 +27,7 @@ public final class Sallyport {
     }
 
     let directory: TemporaryDirectory
-    private var authority: String { directory.path + "/authority" }
+    var authority: String { directory.path + "/authority" }
     var policyDirectory: String { directory.path + "/policy.d" }
     var pluginDirectory: String { directory.path + "/plugins" }
 
@@ -123,6 +123,16 @@ public final class Sallyport {
         return enforcer
     }
 
+    /// Installs a copy of a plugin under another name, and does something to the file.
+    func plugin(_ name: String, _ change: (String) -> Int32) throws {
+        let path = "\(pluginDirectory)/\(name).so"
+        try check("install", "-m", "0755", "\(pluginDirectory)/load-balancer-static.so", path)
+        try syscall("change", path) { change(path) }
+    }
+
+    /// An authority below this one's root, in the test's hands: it can forge what no daemon would issue.
+    func testAuthority() throws -> TestAuthority { try TestAuthority(folder: authority, trustDomain: "test.example") }
+
     func dropIns(for node: NetworkNode) -> [String: String] {
         [
             "10-policy.yaml": dropIn("policy-file", "policy-source", "directory: \(policyDirectory)"),
@@ -143,8 +153,10 @@ public final class Sallyport {
         return result.output
     }
 
-    private func check(_ program: String, _ arguments: String...) throws {
+    @discardableResult
+    func check(_ program: String, _ arguments: String...) throws -> String {
         let result = try NetworkProgram.run(program, arguments, in: nil)
         if result.status != 0 { throw NetworkError(what: "\(program) \(arguments.joined(separator: " ")): \(result.errors)") }
+        return result.output
     }
 }

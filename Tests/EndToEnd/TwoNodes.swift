@@ -38,6 +38,17 @@ struct TwoNodes {
     }
 }
 
+extension TwoNodes {
+    /// Waits until `condition` holds; when it never does, the error has what the daemons logged.
+    func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+        do {
+            try Support.eventually(what, condition)
+        } catch {
+            throw NetworkError(what: "\(error)\nnode1:\n\(enforcer1.log)\nnode2:\n\(enforcer2.log)")
+        }
+    }
+}
+
 extension NetworkContainer {
     /// curl's status, output and errors for `url`.
     func curl(_ url: String) throws -> ProgramResult {

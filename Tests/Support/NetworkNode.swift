@@ -18,8 +18,10 @@ extension NetworkPlace {
     /// Runs a program to its end.
     /// - Throws: `NetworkError` when it cannot be started or takes longer than `timeout` seconds.
     @discardableResult
-    public func run(_ program: String, _ arguments: String..., input: String = "", timeout: Int = 30) throws -> ProgramResult {
-        try NetworkProgram.run(program, arguments, in: namespace, input: input, timeout: timeout)
+    public func run(
+        _ program: String, _ first: String..., arguments: [String] = [], input: String = "", timeout: Int = 30
+    ) throws -> ProgramResult {
+        try NetworkProgram.run(program, first + arguments, in: namespace, input: input, timeout: timeout)
     }
 
     /// Starts a program that runs until it is stopped, or until the network goes.

@@ -4,9 +4,15 @@ import Linux
 
 extension NetworkPlace {
     /// Starts nginx on every address and waits for it. Every path answers `body`.
+    /// - Parameter certificate: With which it speaks TLS, and nothing else; nil for plain HTTP.
     @discardableResult
-    public func nginx(port: UInt16, body: String) throws -> NetworkProgram {
+    public func nginx(port: UInt16, body: String, certificate: ServerCertificate? = nil) throws -> NetworkProgram {
         let directory = try TemporaryDirectory()
+        let speaks = certificate == nil ? "" : " ssl"
+        if let certificate {
+            try directory.write("server.pem", certificate.pem)
+            try directory.write("server.key", certificate.key)
+        }
         let configuration = directory.path + "/nginx.conf"
         try directory.write("nginx.conf", """
             daemon off; master_process off; pid \(directory.path)/pid; error_log stderr warn;
@@ -16,7 +22,8 @@ extension NetworkPlace {
               client_body_temp_path \(directory.path); proxy_temp_path \(directory.path); fastcgi_temp_path \(directory.path);
               uwsgi_temp_path \(directory.path); scgi_temp_path \(directory.path);
               server {
-                listen \(port); listen [::]:\(port);
+                listen \(port)\(speaks); listen [::]:\(port)\(speaks);
+                \(certificate == nil ? "" : "ssl_certificate \(directory.path)/server.pem; ssl_certificate_key \(directory.path)/server.key; ssl_protocols TLSv1.3;")
                 location / { default_type text/plain; return 200 "\(body)"; }
               }
             }
@@ -35,6 +42,25 @@ extension NetworkPlace {
             "tcpdump", ["-i", interface, "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-w", file, filter], keeping: directory)
         try tcpdump.wait("listened") { tcpdump.errorsSoFar.contains("listening on") }
         return NetworkCapture(tcpdump: tcpdump, file: file)
+    }
+}
+
+/// A certificate of a server, signed by itself, and its key; PEM.
+public struct ServerCertificate: Sendable {
+    public let pem: String
+    public let key: String
+
+    public init(for name: String) throws {
+        let directory = try TemporaryDirectory()
+        let files = (directory.path + "/pem", directory.path + "/key")
+        try NetworkProgram.check("openssl", [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=\(name)",
+            "-addext", "subjectAltName=DNS:\(name)", "-out", files.0, "-keyout", files.1,
+        ], in: nil)
+        let certificate = try Descriptor(opening: files.0, flags: O_RDONLY)
+        let privateKey = try Descriptor(opening: files.1, flags: O_RDONLY)
+        pem = contents(of: certificate.raw)
+        key = contents(of: privateKey.raw)
     }
 }
 

@@ -47,6 +47,18 @@ public struct TestAuthority: Sendable {
         ).signed(by: .init(rootKey), issuer: root)
     }
 
+    /// An enforcer more below the root of a CA's folder (`sallyport ca init`): what it issues, the daemons of that CA trust.
+    public init(folder: String, trustDomain: String, namespaces: [String] = ["/"], now: Int64 = TestAuthority.now) throws {
+        self.trustDomain = trustDomain
+        rootKey = try P256.Signing.PrivateKey(pemRepresentation: try text(of: folder + "/root.key"))
+        root = try Certificate(pemEncoded: try text(of: folder + "/root.pem"))
+        enforcerKey = P256.Signing.PrivateKey()
+        enforcer = try CertificateDraft.enforcer(
+            "forged", trustDomain: trustDomain, namespaces: namespaces.map { try NamespacePath($0) }, key: .init(enforcerKey.publicKey),
+            now: now, lifetime: 86400
+        ).signed(by: .init(rootKey), issuer: root)
+    }
+
     /// A new key's DER SubjectPublicKeyInfo.
     public static func publicKey() throws -> [UInt8] { Array(P256.Signing.PrivateKey().publicKey.derRepresentation) }
 
@@ -77,4 +89,9 @@ public struct TestAuthority: Sendable {
             chain: chain, privateKey: Array(key.derRepresentation), spiffeID: id.description, notBefore: draft.validity.notBefore,
             notAfter: draft.validity.notAfter)
     }
+}
+
+private func text(of path: String) throws -> String {
+    let file = try Descriptor(opening: path, flags: O_RDONLY)
+    return contents(of: file.raw)
 }
