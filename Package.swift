@@ -4,8 +4,13 @@ import PackageDescription
 // Plugins are shared objects that export one C function and nothing else, so that two builds of a
 // library in one process never meet (docs/plugin-abi.md, "Symbols").
 let pluginLinking: [LinkerSetting] = [
-    .unsafeFlags(["-Xlinker", "--version-script=Sources/Plugins/plugin.map", "-Xlinker", "-Bsymbolic"])
+    .unsafeFlags([
+        "-Xlinker", "--version-script=Sources/Plugins/plugin.map", "-Xlinker", "-Bsymbolic", "-Xlinker", "-rpath=$ORIGIN/../runtime",
+    ])
 ]
+
+// An installed program finds the Swift runtime that `make install` put beside the plugins.
+let programLinking: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath=$ORIGIN/../lib/sallyport/runtime", "-Xlinker", "-rpath=$ORIGIN/runtime"])]
 
 /// A plugin is two targets: its logic, which tests import, and the exported entry point.
 func plugin(_ name: String, dependencies: [Target.Dependency] = []) -> [Target] {
@@ -19,8 +24,8 @@ func plugin(_ name: String, dependencies: [Target.Dependency] = []) -> [Target] 
     ]
 }
 
-func tests(_ folder: String, dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: "\(folder)Tests", dependencies: dependencies + ["Support"], path: "Tests/\(folder)")
+func tests(_ folder: String, dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: "\(folder)Tests", dependencies: dependencies + ["Support"], path: "Tests/\(folder)", exclude: exclude)
 }
 
 let package = Package(
@@ -33,6 +38,7 @@ let package = Package(
         .library(name: "policy-file", type: .dynamic, targets: ["PolicyFileEntry"]),
         .library(name: "tls-internal-ca", type: .dynamic, targets: ["TLSInternalCAEntry"]),
         .library(name: "load-balancer-static", type: .dynamic, targets: ["LoadBalancerStaticEntry"]),
+        .library(name: "networks-swift", type: .dynamic, targets: ["NetworksSwift"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -115,16 +121,16 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Policy", "Identity", "FlowLog", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC",
-                "SallyportProtocol", "Linux", "Yams", .product(name: "Logging", package: "swift-log"),
+                "Policy", "Identity", "FlowLog", "FlowFormat", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC",
+                "SallyportProtocol", "PolicyDocuments", "Linux", .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Host/Daemon"),
         .executableTarget(
             name: "sallyportd", dependencies: ["Daemon", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-            path: "Sources/Host/sallyportd"),
+            path: "Sources/Host/sallyportd", linkerSettings: programLinking),
         .executableTarget(
             name: "sallyport-plugin-runner", dependencies: ["PluginCarriers", "TTRPC", "CSallyportPlugin", "Linux"],
-            path: "Sources/Host/sallyport-plugin-runner"),
+            path: "Sources/Host/sallyport-plugin-runner", linkerSettings: programLinking),
 
         // Plugins: PluginKit and Protocol below them, never Host.
         .target(
@@ -141,11 +147,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/CLI", exclude: ["Entry"]),
-        .executableTarget(name: "sallyport", dependencies: ["SallyportCLI"], path: "Sources/CLI/Entry"),
+        .executableTarget(name: "sallyport", dependencies: ["SallyportCLI"], path: "Sources/CLI/Entry", linkerSettings: programLinking),
+        // Benchmarks (docs/performance.md).
+        .executableTarget(
+            name: "PolicyBenchmark", dependencies: ["Policy", "SallyportProtocol", "Linux"], path: "Benchmarks/Policy"),
     ]
         + plugin("PolicyFile", dependencies: ["PolicyDocuments", "Linux"])
         + plugin("TLSInternalCA", dependencies: ["PKI", "TTRPC", "Linux"])
         + plugin("LoadBalancerStatic", dependencies: ["Linux"])
+        // The example for authors, built with everything so that it stays true.
+        + [
+            .target(
+                name: "NetworksSwift", dependencies: ["PluginKit", "SallyportProtocol", "CSallyportPlugin"], path: "Examples/plugin-swift",
+                exclude: ["Package.swift", "README.md", "plugin.map"], linkerSettings: pluginLinking)
+        ]
         // Tests: a folder a module.
         + [
             .target(
@@ -156,12 +171,31 @@ let package = Package(
                 ],
                 path: "Tests/Support"),
             tests("Linux", dependencies: ["Linux"]),
-            tests("TTRPC", dependencies: ["TTRPC"]),
+            tests("TTRPC", dependencies: ["TTRPC"], exclude: ["Interop"]),
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
             tests("PKI", dependencies: ["PKI", "Linux"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),
             tests("FlowLog", dependencies: ["FlowLog"]),
+            tests("Prometheus", dependencies: ["Prometheus"]),
+            .target(
+                name: "FakeControl", dependencies: ["ControlAPI", "TTRPC", .product(name: "Logging", package: "swift-log")],
+                path: "Tests/FakeControl"),
+            tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
+            tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
-
+            tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+            tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "TTRPC", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+            tests(
+                "PluginHost",
+                dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "Linux"]),
+            tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PKI", "TTRPC", "Linux"]),
+            tests("Identity", dependencies: ["Identity", "PKI", "Linux"]),
+            tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
+            tests("Interception", dependencies: ["Interception", "CNetfilter"]),
+            tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
+            tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
+            tests("EndToEnd", dependencies: ["Linux"]),
+            tests("Conformance", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         ]
 )
