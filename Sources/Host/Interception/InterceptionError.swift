@@ -37,7 +37,7 @@ extension InterceptionError: CustomStringConvertible {
         case .loopbackDown(let namespace):
             "loopback is down in network namespace \(namespace), and redirected connections arrive there: run `ip link set lo up` in it"
         case .refused(let part, let namespace, let reason):
-            "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyport doctor` names what it lacks"
+            "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyportd --check-kernel` names what it lacks"
         case .system(let error): error.description
         }
     }

@@ -21,6 +21,11 @@ struct SallyportDaemon: AsyncParsableCommand {
     @Flag(help: "Check the configuration file and end.")
     var check = false
 
+    @Flag(
+        name: .customLong("check-kernel"),
+        help: "Try everything that is asked of the kernel, say what is missing and what to do, and end; 1 if units cannot be protected here.")
+    var isKernelCheck = false
+
     @Flag(help: "When ending, remove every rule made, so that the units' flows pass unprotected. Without it they fail closed.")
     var uninstallAtEnd = false
 
@@ -28,6 +33,11 @@ struct SallyportDaemon: AsyncParsableCommand {
     var uninstall = false
 
     func run() async throws {
+        if isKernelCheck {
+            let (lines, isFit) = checkKernel()
+            lines.forEach { print($0) }
+            throw isFit ? ExitCode.success : ExitCode.failure
+        }
         let level = LogLevel()
         level.bootstrap()
         var configuration = DaemonConfiguration(enforcer: hostname(), workers: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
