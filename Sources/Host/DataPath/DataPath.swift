@@ -26,8 +26,8 @@ public final class DataPath: Sendable {
         for number in 0..<workers {
             let mailbox = try Mailbox()
             mailboxes.append(mailbox)
-            // Made here so that a failure is thrown from here; safe, for only its thread uses it afterwards.
-            nonisolated(unsafe) let worker = try Worker(
+            // Made here so that a failure is thrown from here.
+            nonisolated(unsafe) let worker = try Worker(  // safe: only its thread uses it afterwards
                 number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKey: ticketKey, flows: flows)
             threads.append(try RunningThread(name: "worker-\(number)") { worker.run() })
         }

@@ -13,9 +13,7 @@ struct FlowQueueWork {
     var ticket: UInt64 = 0
 }
 
-final class FlowQueue: @unchecked Sendable {
-    // @unchecked: everything below is read and written only while `lock` is held.
-
+final class FlowQueue: @unchecked Sendable {  // safe: everything below is read and written only while `lock` is held
     /// How long the log's thread lets records gather, in nanoseconds: a wake-up costs the worker a system
     /// call, and someone who watches the flows does not see a fiftieth of a second.
     private static let gather: Int64 = 20_000_000

@@ -4,9 +4,8 @@ import CSallyportPlugin
 import Linux
 
 /// The functions of the host, checked once to be there.
-struct HostTable: @unchecked Sendable {
-    // @unchecked: the table is constant for the life of the process and its functions may be called from any
-    // thread (docs/plugin-abi.md §4); `context` is only passed back.
+struct HostTable: @unchecked Sendable {  // safe: constant for the life of the process, and its functions may be called from any thread (docs/plugin-abi.md §4)
+    // `context` is only passed back.
     private let table: sallyport_host_v1
     private let context: UnsafeMutableRawPointer?
 

@@ -35,8 +35,7 @@ public enum PluginEntry {
         let create: @Sendable (HostTable) -> PluginInstance
     }
 
-    private struct TableAddress: Hashable, @unchecked Sendable {
-        // @unchecked: the table is written once, before its address is known to anyone, and never freed.
+    private struct TableAddress: Hashable, @unchecked Sendable {  // safe: the table is written once, before its address is known to anyone, and never freed
         let pointer: UnsafePointer<sallyport_plugin_v1>
 
         init(pointer: UnsafePointer<sallyport_plugin_v1>) { self.pointer = pointer }

@@ -1,8 +1,7 @@
 // A counting semaphore, for threads that may block.
 
 /// A counting semaphore (sem_overview(7)), which starts at 0.
-public final class Semaphore: @unchecked Sendable {
-    // @unchecked: the pointer never changes, and what it points to is made for use from several threads.
+public final class Semaphore: @unchecked Sendable {  // safe: the pointer never changes, and what it points to is made for several threads
     private let raw: UnsafeMutablePointer<sem_t>
 
     public init() {

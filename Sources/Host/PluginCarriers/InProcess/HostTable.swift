@@ -7,8 +7,7 @@ import Synchronization
 import TTRPC
 
 /// The one table of this process, which stays valid for its life.
-nonisolated(unsafe) let hostTable: UnsafePointer<sallyport_host_v1> = {
-    // Safe: written here, before anybody sees the pointer, and never again.
+nonisolated(unsafe) let hostTable: UnsafePointer<sallyport_host_v1> = {  // safe: written here, before anybody sees it, and never again
     let table = UnsafeMutablePointer<sallyport_host_v1>.allocate(capacity: 1)
     table.initialize(
         to: sallyport_host_v1(

@@ -21,8 +21,7 @@ public final class InProcessPlugin: RPCChannel {
     }
 
     /// What `create` returned. Only the plugin's thread uses it.
-    private struct Instance: @unchecked Sendable {
-        // @unchecked: an address that is only passed back to the plugin.
+    private struct Instance: @unchecked Sendable {  // safe: an address that is only passed back to the plugin
         let address: UnsafeMutableRawPointer
     }
 

@@ -5,8 +5,7 @@ import Linux
 import Synchronization
 
 /// A loaded plugin. Never unloaded: the Swift runtime keeps pointers into every image it has seen.
-struct PluginLibrary: @unchecked Sendable {
-    // @unchecked: the plugin keeps its table valid and constant for the life of the process (docs/plugin-abi.md §3).
+struct PluginLibrary: @unchecked Sendable {  // safe: the plugin keeps its table constant for the life of the process (docs/plugin-abi.md §3)
     let table: UnsafePointer<sallyport_plugin_v1>
 
     /// Loads `file` and asks it for its table. Runs the plugin's code: on the plugin's thread.
@@ -35,8 +34,7 @@ struct PluginLibrary: @unchecked Sendable {
 
     /// A file that was loaded, with its descriptor, which stays open: the linker knows the image by that path, and would
     /// take another file under the same number for it.
-    private struct Image: @unchecked Sendable {
-        // @unchecked: an address of code, which never moves.
+    private struct Image: @unchecked Sendable {  // safe: an address of code, which never moves
         /// nil for a library that is no plugin; it stays loaded as well.
         let entry: UnsafeMutableRawPointer?
         let file: PluginFile
