@@ -23,7 +23,8 @@ private let reasonWords = [
     "certificate-untrusted", "certificate-identity", "certificate-missing", "bad-preface", "preface-timeout", "bad-answer",
     "not-a-client-hello", "too-many-connections", "out-of-resources", "loop", "policy-changed", "drained", "shutdown",
     "reset-by-source", "reset-by-destination", "truncated", "half-close-timeout", "not-ready", "no-such-service",
-    "target-tls-failed",
+    "target-tls-failed", "bad-proxy-header", "proxy-header-missing", "proxy-header-timeout", "proxy-header-untrusted",
+    "client-tls-failed", "client-certificate", "load-balancer-tls-failed", "health-check", "out-of-ports",
 ]
 
 extension Sallyport_Flow_V1_Verdict {

@@ -30,6 +30,12 @@ public func rfc3339(nanoseconds: Int64) -> String {
     }
 }
 
+/// "2026-03-01T09:05:07.000000000Z"; empty for 0, which the protocol uses for no time, and after 2262.
+public func rfc3339(seconds: Int64) -> String {
+    let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return seconds == 0 || overflow ? "" : rfc3339(nanoseconds: nanoseconds)
+}
+
 /// Reads an RFC 3339 time: "2026-03-01T09:05:07Z", with a fraction, with an offset like "+01:00".
 /// - Returns: Nanoseconds since 1970, or nil if it is no such time or lies outside 1678...2261.
 public func nanoseconds(rfc3339 text: String) -> Int64? {

@@ -281,6 +281,17 @@ public nonisolated struct Sallyport_Control_V1_ServiceStatus: Sendable {
 
   public var publicPort: UInt32 = 0
 
+  /// "InternalCA", "CustomCertificate" or "None"; empty without a public port.
+  public var publicTlsMode: String = String()
+
+  /// Seconds since 1970: the end of what the public port serves; 0 where it serves no certificate.
+  public var publicCertificateNotAfter: Int64 = 0
+
+  /// What is wrong with what the public port serves.
+  public var publicProblem: String = String()
+
+  public var backends: [Sallyport_Plugin_V1_Backend] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -423,6 +434,87 @@ public nonisolated struct Sallyport_Control_V1_WatchFlowsResponse: Sendable {
   public var missed: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Control_V1_DoctorRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Control_V1_DoctorResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var checks: [Sallyport_Control_V1_DoctorResponse.Check] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum Outcome: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case passed // = 0
+    case warning // = 1
+    case failed // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .passed
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .passed
+      case 1: self = .warning
+      case 2: self = .failed
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .passed: return 0
+      case .warning: return 1
+      case .failed: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Sallyport_Control_V1_DoctorResponse.Outcome] = [
+      .passed,
+      .warning,
+      .failed,
+    ]
+
+  }
+
+  public nonisolated struct Check: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// "kernel", "privileges", "plugins", "clock", "certificates", "frontends", "services", "proxy-protocol", "load-balancers"
+    public var topic: String = String()
+
+    public var outcome: Sallyport_Control_V1_DoctorResponse.Outcome = .passed
+
+    /// What was looked at, and found.
+    public var text: String = String()
+
+    /// What to do about it; empty with PASSED.
+    public var mend: String = String()
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
 
   public init() {}
 }
@@ -961,7 +1053,7 @@ nonisolated extension Sallyport_Control_V1_ListServicesResponse: SwiftProtobuf.M
 
 nonisolated extension Sallyport_Control_V1_ServiceStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ServiceStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}frontends\0\u{3}target_port\0\u{3}tls_only\0\u{1}targets\0\u{1}adapter\0\u{1}problem\0\u{1}tags\0\u{3}public_port\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}frontends\0\u{3}target_port\0\u{3}tls_only\0\u{1}targets\0\u{1}adapter\0\u{1}problem\0\u{1}tags\0\u{3}public_port\0\u{3}public_tls_mode\0\u{3}public_certificate_not_after\0\u{3}public_problem\0\u{1}backends\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -979,6 +1071,10 @@ nonisolated extension Sallyport_Control_V1_ServiceStatus: SwiftProtobuf.Message,
       case 8: try { try decoder.decodeSingularStringField(value: &self.problem) }()
       case 9: try { try decoder.decodeRepeatedStringField(value: &self.tags) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.publicPort) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.publicTlsMode) }()
+      case 12: try { try decoder.decodeSingularInt64Field(value: &self.publicCertificateNotAfter) }()
+      case 13: try { try decoder.decodeSingularStringField(value: &self.publicProblem) }()
+      case 14: try { try decoder.decodeRepeatedMessageField(value: &self.backends) }()
       default: break
       }
     }
@@ -1015,6 +1111,18 @@ nonisolated extension Sallyport_Control_V1_ServiceStatus: SwiftProtobuf.Message,
     if self.publicPort != 0 {
       try visitor.visitSingularUInt32Field(value: self.publicPort, fieldNumber: 10)
     }
+    if !self.publicTlsMode.isEmpty {
+      try visitor.visitSingularStringField(value: self.publicTlsMode, fieldNumber: 11)
+    }
+    if self.publicCertificateNotAfter != 0 {
+      try visitor.visitSingularInt64Field(value: self.publicCertificateNotAfter, fieldNumber: 12)
+    }
+    if !self.publicProblem.isEmpty {
+      try visitor.visitSingularStringField(value: self.publicProblem, fieldNumber: 13)
+    }
+    if !self.backends.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.backends, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1029,6 +1137,10 @@ nonisolated extension Sallyport_Control_V1_ServiceStatus: SwiftProtobuf.Message,
     if lhs.problem != rhs.problem {return false}
     if lhs.tags != rhs.tags {return false}
     if lhs.publicPort != rhs.publicPort {return false}
+    if lhs.publicTlsMode != rhs.publicTlsMode {return false}
+    if lhs.publicCertificateNotAfter != rhs.publicCertificateNotAfter {return false}
+    if lhs.publicProblem != rhs.publicProblem {return false}
+    if lhs.backends != rhs.backends {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1353,6 +1465,104 @@ nonisolated extension Sallyport_Control_V1_WatchFlowsResponse: SwiftProtobuf.Mes
   public static func ==(lhs: Sallyport_Control_V1_WatchFlowsResponse, rhs: Sallyport_Control_V1_WatchFlowsResponse) -> Bool {
     if lhs.flows != rhs.flows {return false}
     if lhs.missed != rhs.missed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Control_V1_DoctorRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DoctorRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Control_V1_DoctorRequest, rhs: Sallyport_Control_V1_DoctorRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Control_V1_DoctorResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DoctorResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}checks\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.checks) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.checks.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.checks, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Control_V1_DoctorResponse, rhs: Sallyport_Control_V1_DoctorResponse) -> Bool {
+    if lhs.checks != rhs.checks {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Control_V1_DoctorResponse.Outcome: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0OUTCOME_PASSED\0\u{1}OUTCOME_WARNING\0\u{1}OUTCOME_FAILED\0")
+}
+
+nonisolated extension Sallyport_Control_V1_DoctorResponse.Check: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Sallyport_Control_V1_DoctorResponse.protoMessageName + ".Check"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}topic\0\u{1}outcome\0\u{1}text\0\u{1}mend\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.topic) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.mend) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.topic.isEmpty {
+      try visitor.visitSingularStringField(value: self.topic, fieldNumber: 1)
+    }
+    if self.outcome != .passed {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 2)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 3)
+    }
+    if !self.mend.isEmpty {
+      try visitor.visitSingularStringField(value: self.mend, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Control_V1_DoctorResponse.Check, rhs: Sallyport_Control_V1_DoctorResponse.Check) -> Bool {
+    if lhs.topic != rhs.topic {return false}
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.mend != rhs.mend {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

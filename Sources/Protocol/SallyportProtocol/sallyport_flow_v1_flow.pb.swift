@@ -225,6 +225,32 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
   case notReady // = 29
   case noSuchService // = 30
   case targetTlsFailed // = 31
+
+  /// A PROXY header that is malformed, over its limit, or a second one.
+  case badProxyHeader // = 32
+
+  /// The service requires a PROXY header, and something else came.
+  case proxyHeaderMissing // = 33
+  case proxyHeaderTimeout // = 34
+
+  /// A PROXY header from a peer outside the service's subnets: the load balancer probably preserves client addresses,
+  /// which must be off when it sends PROXY headers.
+  case proxyHeaderUntrusted // = 35
+
+  /// A public port's TLS handshake with an external client, whoever broke it off.
+  case clientTlsFailed // = 36
+
+  /// The service asks external clients for a certificate, and this one's is missing or not good.
+  case clientCertificate // = 37
+
+  /// The client enforcer's TLS to the load balancer, `loadBalancer.tls`.
+  case loadBalancerTlsFailed // = 38
+
+  /// The load balancer's own check of whether the server is there. Counted, and no error.
+  case healthCheck // = 39
+
+  /// Every source port towards the PU is taken.
+  case outOfPorts // = 40
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -265,6 +291,15 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     case 29: self = .notReady
     case 30: self = .noSuchService
     case 31: self = .targetTlsFailed
+    case 32: self = .badProxyHeader
+    case 33: self = .proxyHeaderMissing
+    case 34: self = .proxyHeaderTimeout
+    case 35: self = .proxyHeaderUntrusted
+    case 36: self = .clientTlsFailed
+    case 37: self = .clientCertificate
+    case 38: self = .loadBalancerTlsFailed
+    case 39: self = .healthCheck
+    case 40: self = .outOfPorts
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -303,6 +338,15 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     case .notReady: return 29
     case .noSuchService: return 30
     case .targetTlsFailed: return 31
+    case .badProxyHeader: return 32
+    case .proxyHeaderMissing: return 33
+    case .proxyHeaderTimeout: return 34
+    case .proxyHeaderUntrusted: return 35
+    case .clientTlsFailed: return 36
+    case .clientCertificate: return 37
+    case .loadBalancerTlsFailed: return 38
+    case .healthCheck: return 39
+    case .outOfPorts: return 40
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -341,6 +385,15 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     .notReady,
     .noSuchService,
     .targetTlsFailed,
+    .badProxyHeader,
+    .proxyHeaderMissing,
+    .proxyHeaderTimeout,
+    .proxyHeaderUntrusted,
+    .clientTlsFailed,
+    .clientCertificate,
+    .loadBalancerTlsFailed,
+    .healthCheck,
+    .outOfPorts,
   ]
 
 }
@@ -542,11 +595,49 @@ public nonisolated struct Sallyport_Flow_V1_Flow: @unchecked Sendable {
     set {_uniqueStorage()._proxyProtocolVersion = newValue}
   }
 
+  /// What else the PROXY header told.
+  public var proxyProtocol: Sallyport_Flow_V1_ProxyDetails {
+    get {_storage._proxyProtocol ?? Sallyport_Flow_V1_ProxyDetails()}
+    set {_uniqueStorage()._proxyProtocol = newValue}
+  }
+  /// Returns true if `proxyProtocol` has been explicitly set.
+  public var hasProxyProtocol: Bool {_storage._proxyProtocol != nil}
+  /// Clears the value of `proxyProtocol`. Subsequent reads from it will return its default value.
+  public mutating func clearProxyProtocol() {_uniqueStorage()._proxyProtocol = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// From TLVs of a PROXY v2 header (haproxy, doc/proxy-protocol.txt, 2.2).
+public nonisolated struct Sallyport_Flow_V1_ProxyDetails: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The name the client asked for (SNI).
+  public var authority: String = String()
+
+  public var alpn: String = String()
+
+  /// In hex.
+  public var uniqueID: String = String()
+
+  /// "TLSv1.3", if the client came to the load balancer by TLS.
+  public var tlsVersion: String = String()
+
+  /// Of the client's certificate, where the load balancer verified it.
+  public var clientCommonName: String = String()
+
+  /// Amazon's, "vpce-08d2bf15fac5001c9".
+  public var vpcEndpointID: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Sallyport_Flow_V1_Endpoint: Sendable {
@@ -645,12 +736,12 @@ nonisolated extension Sallyport_Flow_V1_Encryption: SwiftProtobuf._ProtoNameProv
 }
 
 nonisolated extension Sallyport_Flow_V1_Reason: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_NONE\0\u{1}REASON_REJECTED_BY_RULE\0\u{1}REASON_DEFAULT_REJECT\0\u{1}REASON_REFUSED_BY_PEER\0\u{1}REASON_NOT_A_TARGET\0\u{1}REASON_DIAL_FAILED\0\u{1}REASON_DIAL_TIMEOUT\0\u{1}REASON_HANDSHAKE_FAILED\0\u{1}REASON_HANDSHAKE_TIMEOUT\0\u{1}REASON_PEER_NOT_ENFORCER\0\u{1}REASON_CERTIFICATE_EXPIRED\0\u{1}REASON_CERTIFICATE_NOT_YET_VALID\0\u{1}REASON_CERTIFICATE_UNTRUSTED\0\u{1}REASON_CERTIFICATE_IDENTITY\0\u{1}REASON_CERTIFICATE_MISSING\0\u{1}REASON_BAD_PREFACE\0\u{1}REASON_PREFACE_TIMEOUT\0\u{1}REASON_BAD_ANSWER\0\u{1}REASON_NOT_A_CLIENT_HELLO\0\u{1}REASON_TOO_MANY_CONNECTIONS\0\u{1}REASON_OUT_OF_RESOURCES\0\u{1}REASON_LOOP\0\u{1}REASON_POLICY_CHANGED\0\u{1}REASON_DRAINED\0\u{1}REASON_SHUTDOWN\0\u{1}REASON_RESET_BY_SOURCE\0\u{1}REASON_RESET_BY_DESTINATION\0\u{1}REASON_TRUNCATED\0\u{1}REASON_HALF_CLOSE_TIMEOUT\0\u{1}REASON_NOT_READY\0\u{1}REASON_NO_SUCH_SERVICE\0\u{1}REASON_TARGET_TLS_FAILED\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_NONE\0\u{1}REASON_REJECTED_BY_RULE\0\u{1}REASON_DEFAULT_REJECT\0\u{1}REASON_REFUSED_BY_PEER\0\u{1}REASON_NOT_A_TARGET\0\u{1}REASON_DIAL_FAILED\0\u{1}REASON_DIAL_TIMEOUT\0\u{1}REASON_HANDSHAKE_FAILED\0\u{1}REASON_HANDSHAKE_TIMEOUT\0\u{1}REASON_PEER_NOT_ENFORCER\0\u{1}REASON_CERTIFICATE_EXPIRED\0\u{1}REASON_CERTIFICATE_NOT_YET_VALID\0\u{1}REASON_CERTIFICATE_UNTRUSTED\0\u{1}REASON_CERTIFICATE_IDENTITY\0\u{1}REASON_CERTIFICATE_MISSING\0\u{1}REASON_BAD_PREFACE\0\u{1}REASON_PREFACE_TIMEOUT\0\u{1}REASON_BAD_ANSWER\0\u{1}REASON_NOT_A_CLIENT_HELLO\0\u{1}REASON_TOO_MANY_CONNECTIONS\0\u{1}REASON_OUT_OF_RESOURCES\0\u{1}REASON_LOOP\0\u{1}REASON_POLICY_CHANGED\0\u{1}REASON_DRAINED\0\u{1}REASON_SHUTDOWN\0\u{1}REASON_RESET_BY_SOURCE\0\u{1}REASON_RESET_BY_DESTINATION\0\u{1}REASON_TRUNCATED\0\u{1}REASON_HALF_CLOSE_TIMEOUT\0\u{1}REASON_NOT_READY\0\u{1}REASON_NO_SUCH_SERVICE\0\u{1}REASON_TARGET_TLS_FAILED\0\u{1}REASON_BAD_PROXY_HEADER\0\u{1}REASON_PROXY_HEADER_MISSING\0\u{1}REASON_PROXY_HEADER_TIMEOUT\0\u{1}REASON_PROXY_HEADER_UNTRUSTED\0\u{1}REASON_CLIENT_TLS_FAILED\0\u{1}REASON_CLIENT_CERTIFICATE\0\u{1}REASON_LOAD_BALANCER_TLS_FAILED\0\u{1}REASON_HEALTH_CHECK\0\u{1}REASON_OUT_OF_PORTS\0")
 }
 
 nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Flow"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trace_id\0\u{1}phase\0\u{3}start_time_nanos\0\u{3}duration_nanos\0\u{1}enforcer\0\u{1}side\0\u{2}\u{4}source\0\u{1}destination\0\u{3}source_address\0\u{3}source_port\0\u{3}tcp_peer_address\0\u{3}tcp_peer_port\0\u{3}dialled_address\0\u{3}dialled_port\0\u{3}target_port\0\u{1}service\0\u{1}protocol\0\u{2}\u{a}verdict\0\u{1}reason\0\u{1}detail\0\u{3}decided_by\0\u{3}peer_decided_by\0\u{1}observed\0\u{3}observed_verdict\0\u{2}\u{4}encrypted\0\u{3}tls_version\0\u{3}tls_cipher\0\u{3}tls_resumed\0\u{3}peer_spiffe_id\0\u{4}\u{6}bytes_sent\0\u{3}bytes_received\0\u{3}proxy_protocol_version\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}trace_id\0\u{1}phase\0\u{3}start_time_nanos\0\u{3}duration_nanos\0\u{1}enforcer\0\u{1}side\0\u{2}\u{4}source\0\u{1}destination\0\u{3}source_address\0\u{3}source_port\0\u{3}tcp_peer_address\0\u{3}tcp_peer_port\0\u{3}dialled_address\0\u{3}dialled_port\0\u{3}target_port\0\u{1}service\0\u{1}protocol\0\u{2}\u{a}verdict\0\u{1}reason\0\u{1}detail\0\u{3}decided_by\0\u{3}peer_decided_by\0\u{1}observed\0\u{3}observed_verdict\0\u{2}\u{4}encrypted\0\u{3}tls_version\0\u{3}tls_cipher\0\u{3}tls_resumed\0\u{3}peer_spiffe_id\0\u{4}\u{6}bytes_sent\0\u{3}bytes_received\0\u{3}proxy_protocol_version\0\u{3}proxy_protocol\0")
 
   fileprivate class _StorageClass {
     var _traceID: String = String()
@@ -685,6 +776,7 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
     var _bytesSent: UInt64 = 0
     var _bytesReceived: UInt64 = 0
     var _proxyProtocolVersion: UInt32 = 0
+    var _proxyProtocol: Sallyport_Flow_V1_ProxyDetails? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -727,6 +819,7 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
       _bytesSent = source._bytesSent
       _bytesReceived = source._bytesReceived
       _proxyProtocolVersion = source._proxyProtocolVersion
+      _proxyProtocol = source._proxyProtocol
     }
   }
 
@@ -777,6 +870,7 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
         case 50: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytesSent) }()
         case 51: try { try decoder.decodeSingularUInt64Field(value: &_storage._bytesReceived) }()
         case 52: try { try decoder.decodeSingularUInt32Field(value: &_storage._proxyProtocolVersion) }()
+        case 53: try { try decoder.decodeSingularMessageField(value: &_storage._proxyProtocol) }()
         default: break
         }
       }
@@ -885,6 +979,9 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
       if _storage._proxyProtocolVersion != 0 {
         try visitor.visitSingularUInt32Field(value: _storage._proxyProtocolVersion, fieldNumber: 52)
       }
+      try { if let v = _storage._proxyProtocol {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 53)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -926,10 +1023,66 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
         if _storage._bytesSent != rhs_storage._bytesSent {return false}
         if _storage._bytesReceived != rhs_storage._bytesReceived {return false}
         if _storage._proxyProtocolVersion != rhs_storage._proxyProtocolVersion {return false}
+        if _storage._proxyProtocol != rhs_storage._proxyProtocol {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Flow_V1_ProxyDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ProxyDetails"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}authority\0\u{1}alpn\0\u{3}unique_id\0\u{3}tls_version\0\u{3}client_common_name\0\u{3}vpc_endpoint_id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.authority) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.alpn) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.uniqueID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.tlsVersion) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.clientCommonName) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.vpcEndpointID) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.authority.isEmpty {
+      try visitor.visitSingularStringField(value: self.authority, fieldNumber: 1)
+    }
+    if !self.alpn.isEmpty {
+      try visitor.visitSingularStringField(value: self.alpn, fieldNumber: 2)
+    }
+    if !self.uniqueID.isEmpty {
+      try visitor.visitSingularStringField(value: self.uniqueID, fieldNumber: 3)
+    }
+    if !self.tlsVersion.isEmpty {
+      try visitor.visitSingularStringField(value: self.tlsVersion, fieldNumber: 4)
+    }
+    if !self.clientCommonName.isEmpty {
+      try visitor.visitSingularStringField(value: self.clientCommonName, fieldNumber: 5)
+    }
+    if !self.vpcEndpointID.isEmpty {
+      try visitor.visitSingularStringField(value: self.vpcEndpointID, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Flow_V1_ProxyDetails, rhs: Sallyport_Flow_V1_ProxyDetails) -> Bool {
+    if lhs.authority != rhs.authority {return false}
+    if lhs.alpn != rhs.alpn {return false}
+    if lhs.uniqueID != rhs.uniqueID {return false}
+    if lhs.tlsVersion != rhs.tlsVersion {return false}
+    if lhs.clientCommonName != rhs.clientCommonName {return false}
+    if lhs.vpcEndpointID != rhs.vpcEndpointID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

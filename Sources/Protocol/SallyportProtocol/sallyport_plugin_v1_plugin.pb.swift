@@ -31,6 +31,9 @@ public nonisolated enum Sallyport_Plugin_V1_PluginKind: SwiftProtobuf.Enum, Swif
   case policySource // = 1
   case tlsProvider // = 2
   case loadBalancerAdapter // = 3
+
+  /// What public ports serve, in the modes of `DescribeResponse.public_tls_modes`.
+  case publicTls // = 4
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -43,6 +46,7 @@ public nonisolated enum Sallyport_Plugin_V1_PluginKind: SwiftProtobuf.Enum, Swif
     case 1: self = .policySource
     case 2: self = .tlsProvider
     case 3: self = .loadBalancerAdapter
+    case 4: self = .publicTls
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -53,6 +57,7 @@ public nonisolated enum Sallyport_Plugin_V1_PluginKind: SwiftProtobuf.Enum, Swif
     case .policySource: return 1
     case .tlsProvider: return 2
     case .loadBalancerAdapter: return 3
+    case .publicTls: return 4
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -63,6 +68,7 @@ public nonisolated enum Sallyport_Plugin_V1_PluginKind: SwiftProtobuf.Enum, Swif
     .policySource,
     .tlsProvider,
     .loadBalancerAdapter,
+    .publicTls,
   ]
 
 }
@@ -93,6 +99,9 @@ public nonisolated struct Sallyport_Plugin_V1_DescribeResponse: Sendable {
   public var summary: String = String()
 
   public var settings: [Sallyport_Plugin_V1_DescribeResponse.Setting] = []
+
+  /// A public-TLS plugin's; no two plugins have the same.
+  public var publicTlsModes: [Sallyport_Policy_V1_TCPService.TLS.Mode] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -443,6 +452,130 @@ public nonisolated struct Sallyport_Plugin_V1_TrustBundle: Sendable {
   public init() {}
 }
 
+public nonisolated struct Sallyport_Plugin_V1_UpdatePublicServicesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The services below are all there are; others are forgotten.
+  public var replaceAll: Bool = false
+
+  public var upserts: [Sallyport_Plugin_V1_PublicService] = []
+
+  public var removes: [Sallyport_Policy_V1_ObjectKey] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Plugin_V1_PublicService: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var key: Sallyport_Policy_V1_ObjectKey {
+    get {_key ?? Sallyport_Policy_V1_ObjectKey()}
+    set {_key = newValue}
+  }
+  /// Returns true if `key` has been explicitly set.
+  public var hasKey: Bool {self._key != nil}
+  /// Clears the value of `key`. Subsequent reads from it will return its default value.
+  public mutating func clearKey() {self._key = nil}
+
+  public var tls: Sallyport_Policy_V1_TCPService.TLS {
+    get {_tls ?? Sallyport_Policy_V1_TCPService.TLS()}
+    set {_tls = newValue}
+  }
+  /// Returns true if `tls` has been explicitly set.
+  public var hasTls: Bool {self._tls != nil}
+  /// Clears the value of `tls`. Subsequent reads from it will return its default value.
+  public mutating func clearTls() {self._tls = nil}
+
+  /// What clients may know the service by: the load balancer's names and single addresses.
+  public var hosts: [String] = []
+
+  public var addresses: [Data] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _key: Sallyport_Policy_V1_ObjectKey? = nil
+  fileprivate var _tls: Sallyport_Policy_V1_TCPService.TLS? = nil
+}
+
+public nonisolated struct Sallyport_Plugin_V1_UpdatePublicServicesResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Plugin_V1_WatchCertificatesRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Plugin_V1_CertificatesEvent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var changed: [Sallyport_Plugin_V1_PublicCertificate] = []
+
+  /// Set on the last message that brings what was there when the watch began.
+  public var complete: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Sallyport_Plugin_V1_PublicCertificate: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var service: Sallyport_Policy_V1_ObjectKey {
+    get {_service ?? Sallyport_Policy_V1_ObjectKey()}
+    set {_service = newValue}
+  }
+  /// Returns true if `service` has been explicitly set.
+  public var hasService: Bool {self._service != nil}
+  /// Clears the value of `service`. Subsequent reads from it will return its default value.
+  public mutating func clearService() {self._service = nil}
+
+  /// DER, the leaf first. Empty with a problem: nothing is known yet, and what was known stays in force.
+  public var chain: [Data] = []
+
+  /// DER PKCS#8.
+  public var privateKey: Data = Data()
+
+  /// Seconds since 1970; the earliest of the chain.
+  public var notAfter: Int64 = 0
+
+  /// The enforcer ends no TLS: bytes pass as they are.
+  public var passthrough: Bool = false
+
+  /// What is wrong, for `sallyport services` and `doctor`; empty when all is well.
+  public var problem: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _service: Sallyport_Policy_V1_ObjectKey? = nil
+}
+
 public nonisolated struct Sallyport_Plugin_V1_UpdateServicesRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -546,11 +679,127 @@ public nonisolated struct Sallyport_Plugin_V1_Frontends: Sendable {
   /// What went wrong, for `sallyport services` and `doctor`; empty when all is well.
   public var problem: String = String()
 
+  /// What the adapter knows of the load balancer's inside, for `sallyport services` and `doctor`.
+  public var backends: [Sallyport_Plugin_V1_Backend] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _service: Sallyport_Policy_V1_ObjectKey? = nil
+}
+
+/// A server that the load balancer passes connections to.
+public nonisolated struct Sallyport_Plugin_V1_Backend: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "web/srv1"
+  public var name: String = String()
+
+  /// 4 or 16 bytes; empty where not known.
+  public var address: Data = Data()
+
+  public var port: UInt32 = 0
+
+  public var state: Sallyport_Plugin_V1_Backend.State = .unknown
+
+  /// Whether it is sent a PROXY header.
+  public var proxyProtocol: Sallyport_Plugin_V1_Backend.ProxyProtocol = .unknown
+
+  /// In the load balancer's words: "UP 1/2", "L4CON in 0ms".
+  public var detail: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum State: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unknown // = 0
+    case up // = 1
+    case down // = 2
+
+    /// Takes no new connections: in maintenance, or draining.
+    case outOfService // = 3
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unknown
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unknown
+      case 1: self = .up
+      case 2: self = .down
+      case 3: self = .outOfService
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unknown: return 0
+      case .up: return 1
+      case .down: return 2
+      case .outOfService: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Sallyport_Plugin_V1_Backend.State] = [
+      .unknown,
+      .up,
+      .down,
+      .outOfService,
+    ]
+
+  }
+
+  public nonisolated enum ProxyProtocol: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unknown // = 0
+    case none // = 1
+    case v1 // = 2
+    case v2 // = 3
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unknown
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unknown
+      case 1: self = .none
+      case 2: self = .v1
+      case 3: self = .v2
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unknown: return 0
+      case .none: return 1
+      case .v1: return 2
+      case .v2: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Sallyport_Plugin_V1_Backend.ProxyProtocol] = [
+      .unknown,
+      .none,
+      .v1,
+      .v2,
+    ]
+
+  }
+
+  public init() {}
 }
 
 public nonisolated struct Sallyport_Plugin_V1_Frontend: Sendable {
@@ -578,7 +827,7 @@ public nonisolated struct Sallyport_Plugin_V1_Frontend: Sendable {
 fileprivate nonisolated let _protobuf_package = "sallyport.plugin.v1"
 
 nonisolated extension Sallyport_Plugin_V1_PluginKind: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PLUGIN_KIND_UNSPECIFIED\0\u{1}PLUGIN_KIND_POLICY_SOURCE\0\u{1}PLUGIN_KIND_TLS_PROVIDER\0\u{1}PLUGIN_KIND_LOAD_BALANCER_ADAPTER\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PLUGIN_KIND_UNSPECIFIED\0\u{1}PLUGIN_KIND_POLICY_SOURCE\0\u{1}PLUGIN_KIND_TLS_PROVIDER\0\u{1}PLUGIN_KIND_LOAD_BALANCER_ADAPTER\0\u{1}PLUGIN_KIND_PUBLIC_TLS\0")
 }
 
 nonisolated extension Sallyport_Plugin_V1_DescribeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -602,7 +851,7 @@ nonisolated extension Sallyport_Plugin_V1_DescribeRequest: SwiftProtobuf.Message
 
 nonisolated extension Sallyport_Plugin_V1_DescribeResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".DescribeResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}kinds\0\u{1}summary\0\u{1}settings\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}kinds\0\u{1}summary\0\u{1}settings\0\u{3}public_tls_modes\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -615,6 +864,7 @@ nonisolated extension Sallyport_Plugin_V1_DescribeResponse: SwiftProtobuf.Messag
       case 3: try { try decoder.decodeRepeatedEnumField(value: &self.kinds) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.summary) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.settings) }()
+      case 6: try { try decoder.decodeRepeatedEnumField(value: &self.publicTlsModes) }()
       default: break
       }
     }
@@ -636,6 +886,9 @@ nonisolated extension Sallyport_Plugin_V1_DescribeResponse: SwiftProtobuf.Messag
     if !self.settings.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.settings, fieldNumber: 5)
     }
+    if !self.publicTlsModes.isEmpty {
+      try visitor.visitPackedEnumField(value: self.publicTlsModes, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -645,6 +898,7 @@ nonisolated extension Sallyport_Plugin_V1_DescribeResponse: SwiftProtobuf.Messag
     if lhs.kinds != rhs.kinds {return false}
     if lhs.summary != rhs.summary {return false}
     if lhs.settings != rhs.settings {return false}
+    if lhs.publicTlsModes != rhs.publicTlsModes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1382,6 +1636,227 @@ nonisolated extension Sallyport_Plugin_V1_TrustBundle: SwiftProtobuf.Message, Sw
   }
 }
 
+nonisolated extension Sallyport_Plugin_V1_UpdatePublicServicesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".UpdatePublicServicesRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}replace_all\0\u{1}upserts\0\u{1}removes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.replaceAll) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.upserts) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.removes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.replaceAll != false {
+      try visitor.visitSingularBoolField(value: self.replaceAll, fieldNumber: 1)
+    }
+    if !self.upserts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.upserts, fieldNumber: 2)
+    }
+    if !self.removes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.removes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_UpdatePublicServicesRequest, rhs: Sallyport_Plugin_V1_UpdatePublicServicesRequest) -> Bool {
+    if lhs.replaceAll != rhs.replaceAll {return false}
+    if lhs.upserts != rhs.upserts {return false}
+    if lhs.removes != rhs.removes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_PublicService: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PublicService"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}tls\0\u{1}hosts\0\u{1}addresses\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._key) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._tls) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.hosts) }()
+      case 4: try { try decoder.decodeRepeatedBytesField(value: &self.addresses) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._key {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._tls {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.hosts.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.hosts, fieldNumber: 3)
+    }
+    if !self.addresses.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.addresses, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_PublicService, rhs: Sallyport_Plugin_V1_PublicService) -> Bool {
+    if lhs._key != rhs._key {return false}
+    if lhs._tls != rhs._tls {return false}
+    if lhs.hosts != rhs.hosts {return false}
+    if lhs.addresses != rhs.addresses {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_UpdatePublicServicesResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".UpdatePublicServicesResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_UpdatePublicServicesResponse, rhs: Sallyport_Plugin_V1_UpdatePublicServicesResponse) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_WatchCertificatesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".WatchCertificatesRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_WatchCertificatesRequest, rhs: Sallyport_Plugin_V1_WatchCertificatesRequest) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_CertificatesEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CertificatesEvent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}changed\0\u{1}complete\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.changed) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.complete) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.changed.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.changed, fieldNumber: 1)
+    }
+    if self.complete != false {
+      try visitor.visitSingularBoolField(value: self.complete, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_CertificatesEvent, rhs: Sallyport_Plugin_V1_CertificatesEvent) -> Bool {
+    if lhs.changed != rhs.changed {return false}
+    if lhs.complete != rhs.complete {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_PublicCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PublicCertificate"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}service\0\u{1}chain\0\u{3}private_key\0\u{3}not_after\0\u{1}passthrough\0\u{1}problem\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._service) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.chain) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.privateKey) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.notAfter) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.passthrough) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.problem) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._service {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.chain.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.chain, fieldNumber: 2)
+    }
+    if !self.privateKey.isEmpty {
+      try visitor.visitSingularBytesField(value: self.privateKey, fieldNumber: 3)
+    }
+    if self.notAfter != 0 {
+      try visitor.visitSingularInt64Field(value: self.notAfter, fieldNumber: 4)
+    }
+    if self.passthrough != false {
+      try visitor.visitSingularBoolField(value: self.passthrough, fieldNumber: 5)
+    }
+    if !self.problem.isEmpty {
+      try visitor.visitSingularStringField(value: self.problem, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_PublicCertificate, rhs: Sallyport_Plugin_V1_PublicCertificate) -> Bool {
+    if lhs._service != rhs._service {return false}
+    if lhs.chain != rhs.chain {return false}
+    if lhs.privateKey != rhs.privateKey {return false}
+    if lhs.notAfter != rhs.notAfter {return false}
+    if lhs.passthrough != rhs.passthrough {return false}
+    if lhs.problem != rhs.problem {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Sallyport_Plugin_V1_UpdateServicesRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".UpdateServicesRequest"
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}replace_all\0\u{1}upserts\0\u{1}removes\0")
@@ -1536,7 +2011,7 @@ nonisolated extension Sallyport_Plugin_V1_FrontendsEvent: SwiftProtobuf.Message,
 
 nonisolated extension Sallyport_Plugin_V1_Frontends: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Frontends"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}service\0\u{1}frontends\0\u{1}problem\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}service\0\u{1}frontends\0\u{1}problem\0\u{1}backends\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1547,6 +2022,7 @@ nonisolated extension Sallyport_Plugin_V1_Frontends: SwiftProtobuf.Message, Swif
       case 1: try { try decoder.decodeSingularMessageField(value: &self._service) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.frontends) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.problem) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.backends) }()
       default: break
       }
     }
@@ -1566,6 +2042,9 @@ nonisolated extension Sallyport_Plugin_V1_Frontends: SwiftProtobuf.Message, Swif
     if !self.problem.isEmpty {
       try visitor.visitSingularStringField(value: self.problem, fieldNumber: 3)
     }
+    if !self.backends.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.backends, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1573,9 +2052,73 @@ nonisolated extension Sallyport_Plugin_V1_Frontends: SwiftProtobuf.Message, Swif
     if lhs._service != rhs._service {return false}
     if lhs.frontends != rhs.frontends {return false}
     if lhs.problem != rhs.problem {return false}
+    if lhs.backends != rhs.backends {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Sallyport_Plugin_V1_Backend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Backend"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}address\0\u{1}port\0\u{1}state\0\u{3}proxy_protocol\0\u{1}detail\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.address) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.port) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.state) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.proxyProtocol) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularBytesField(value: self.address, fieldNumber: 2)
+    }
+    if self.port != 0 {
+      try visitor.visitSingularUInt32Field(value: self.port, fieldNumber: 3)
+    }
+    if self.state != .unknown {
+      try visitor.visitSingularEnumField(value: self.state, fieldNumber: 4)
+    }
+    if self.proxyProtocol != .unknown {
+      try visitor.visitSingularEnumField(value: self.proxyProtocol, fieldNumber: 5)
+    }
+    if !self.detail.isEmpty {
+      try visitor.visitSingularStringField(value: self.detail, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Sallyport_Plugin_V1_Backend, rhs: Sallyport_Plugin_V1_Backend) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.port != rhs.port {return false}
+    if lhs.state != rhs.state {return false}
+    if lhs.proxyProtocol != rhs.proxyProtocol {return false}
+    if lhs.detail != rhs.detail {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Sallyport_Plugin_V1_Backend.State: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0STATE_UNKNOWN\0\u{1}STATE_UP\0\u{1}STATE_DOWN\0\u{1}STATE_OUT_OF_SERVICE\0")
+}
+
+nonisolated extension Sallyport_Plugin_V1_Backend.ProxyProtocol: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PROXY_PROTOCOL_UNKNOWN\0\u{1}PROXY_PROTOCOL_NONE\0\u{1}PROXY_PROTOCOL_V1\0\u{1}PROXY_PROTOCOL_V2\0")
 }
 
 nonisolated extension Sallyport_Plugin_V1_Frontend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

@@ -656,7 +656,48 @@ public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
     /// Clears the value of `verify`. Subsequent reads from it will return its default value.
     public mutating func clearVerify() {self._verify = nil}
 
+    /// A PROXY header that the PU is sent before a flow's bytes.
+    public var proxyProtocol: Sallyport_Policy_V1_TCPService.Target.ProxyVersion = .none
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public nonisolated enum ProxyVersion: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case none // = 0
+      case v1 // = 1
+      case v2 // = 2
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .none
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .none
+        case 1: self = .v1
+        case 2: self = .v2
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .none: return 0
+        case .v1: return 1
+        case .v2: return 2
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Sallyport_Policy_V1_TCPService.Target.ProxyVersion] = [
+        .none,
+        .v1,
+        .v2,
+      ]
+
+    }
 
     public init() {}
 
@@ -689,7 +730,44 @@ public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
 
     public var subnets: [String] = []
 
+    public var header: Sallyport_Policy_V1_TCPService.ProxyProtocol.Header = .required
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    /// Whether a connection from the subnets may come without a header.
+    public nonisolated enum Header: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case `required` // = 0
+      case `optional` // = 1
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .required
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .required
+        case 1: self = .optional
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .required: return 0
+        case .optional: return 1
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Sallyport_Policy_V1_TCPService.ProxyProtocol.Header] = [
+        .required,
+        .optional,
+      ]
+
+    }
 
     public init() {}
   }
@@ -1587,7 +1665,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.LoadBalancer: SwiftProtobuf
 
 nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Sallyport_Policy_V1_TCPService.protoMessageName + ".Target"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}selector\0\u{1}port\0\u{3}tls_only\0\u{1}verify\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}selector\0\u{1}port\0\u{3}tls_only\0\u{1}verify\0\u{3}proxy_protocol\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1599,6 +1677,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.port) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.tlsOnly) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._verify) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.proxyProtocol) }()
       default: break
       }
     }
@@ -1621,6 +1700,9 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
     try { if let v = self._verify {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if self.proxyProtocol != .none {
+      try visitor.visitSingularEnumField(value: self.proxyProtocol, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1629,9 +1711,14 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
     if lhs.port != rhs.port {return false}
     if lhs.tlsOnly != rhs.tlsOnly {return false}
     if lhs._verify != rhs._verify {return false}
+    if lhs.proxyProtocol != rhs.proxyProtocol {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Sallyport_Policy_V1_TCPService.Target.ProxyVersion: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PROXY_VERSION_NONE\0\u{1}PROXY_VERSION_V1\0\u{1}PROXY_VERSION_V2\0")
 }
 
 nonisolated extension Sallyport_Policy_V1_TCPService.ServerTLS: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1671,7 +1758,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.ServerTLS: SwiftProtobuf.Me
 
 nonisolated extension Sallyport_Policy_V1_TCPService.ProxyProtocol: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Sallyport_Policy_V1_TCPService.protoMessageName + ".ProxyProtocol"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enabled\0\u{1}subnets\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enabled\0\u{1}subnets\0\u{1}header\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1681,6 +1768,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.ProxyProtocol: SwiftProtobu
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBoolField(value: &self.enabled) }()
       case 2: try { try decoder.decodeRepeatedStringField(value: &self.subnets) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.header) }()
       default: break
       }
     }
@@ -1693,15 +1781,23 @@ nonisolated extension Sallyport_Policy_V1_TCPService.ProxyProtocol: SwiftProtobu
     if !self.subnets.isEmpty {
       try visitor.visitRepeatedStringField(value: self.subnets, fieldNumber: 2)
     }
+    if self.header != .required {
+      try visitor.visitSingularEnumField(value: self.header, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Sallyport_Policy_V1_TCPService.ProxyProtocol, rhs: Sallyport_Policy_V1_TCPService.ProxyProtocol) -> Bool {
     if lhs.enabled != rhs.enabled {return false}
     if lhs.subnets != rhs.subnets {return false}
+    if lhs.header != rhs.header {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Sallyport_Policy_V1_TCPService.ProxyProtocol.Header: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HEADER_REQUIRED\0\u{1}HEADER_OPTIONAL\0")
 }
 
 nonisolated extension Sallyport_Policy_V1_TCPService.TLS: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

@@ -34,7 +34,12 @@ extension Checks {
         if !loadBalancer.adapter.isEmpty {
             attempt("\(field).adapter") { () throws(SyntaxProblem) in try checkName(loadBalancer.adapter) }
         }
-        if loadBalancer.hasTls { server(loadBalancer.tls, at: "\(field).tls") }
+        if loadBalancer.hasTls {
+            server(loadBalancer.tls, at: "\(field).tls")
+            if loadBalancer.tls.serverName.isEmpty && loadBalancer.hosts.isEmpty {
+                fail("\(field).tls.serverName", "is needed where the load balancer has no hosts: give the name that its certificate must have")
+            }
+        }
         if loadBalancer.hasProxyProtocol {
             let subnets = loadBalancer.proxyProtocol.subnets
             each(subnets, at: "\(field).proxyProtocol.subnets") { text throws(SyntaxProblem) in try parseCIDR(text) }

@@ -37,6 +37,7 @@ extension Form where Value == TCPService.ProxyProtocol {
             [
                 Field("enabled", \.enabled, .flag, .optional("false")),
                 Field("subnets", \.subnets, .list(of: .text("a CIDR"), "CIDRs"), .optional("[]")),
+                Field("header", \.header, .word(["required": .required, "optional": .optional]), .optional("required")),
             ], initial: TCPService.ProxyProtocol())
     }
 }
@@ -49,6 +50,7 @@ extension Form where Value == TCPService.Target {
                 Field("port", \.port, .port, .required),
                 Field("tlsOnly", \.tlsOnly, .flag, .optional("false")),
                 Field("verify", \.verify, .serverTLS),
+                Field("proxyProtocol", \.proxyProtocol, .word(["v1": .v1, "v2": .v2]), .optional("none")),
             ], initial: TCPService.Target())
     }
 }

@@ -880,6 +880,276 @@ void   sallyport__plugin__v1__trust_bundle__free_unpacked
   assert(message->base.descriptor == &sallyport__plugin__v1__trust_bundle__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   sallyport__plugin__v1__update_public_services_request__init
+                     (Sallyport__Plugin__V1__UpdatePublicServicesRequest         *message)
+{
+  static const Sallyport__Plugin__V1__UpdatePublicServicesRequest init_value = SALLYPORT__PLUGIN__V1__UPDATE_PUBLIC_SERVICES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__update_public_services_request__get_packed_size
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__update_public_services_request__pack
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__update_public_services_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__UpdatePublicServicesRequest *
+       sallyport__plugin__v1__update_public_services_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__UpdatePublicServicesRequest *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__update_public_services_request__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__update_public_services_request__free_unpacked
+                     (Sallyport__Plugin__V1__UpdatePublicServicesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__public_service__init
+                     (Sallyport__Plugin__V1__PublicService         *message)
+{
+  static const Sallyport__Plugin__V1__PublicService init_value = SALLYPORT__PLUGIN__V1__PUBLIC_SERVICE__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__public_service__get_packed_size
+                     (const Sallyport__Plugin__V1__PublicService *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_service__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__public_service__pack
+                     (const Sallyport__Plugin__V1__PublicService *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_service__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__public_service__pack_to_buffer
+                     (const Sallyport__Plugin__V1__PublicService *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_service__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__PublicService *
+       sallyport__plugin__v1__public_service__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__PublicService *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__public_service__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__public_service__free_unpacked
+                     (Sallyport__Plugin__V1__PublicService *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_service__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__update_public_services_response__init
+                     (Sallyport__Plugin__V1__UpdatePublicServicesResponse         *message)
+{
+  static const Sallyport__Plugin__V1__UpdatePublicServicesResponse init_value = SALLYPORT__PLUGIN__V1__UPDATE_PUBLIC_SERVICES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__update_public_services_response__get_packed_size
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__update_public_services_response__pack
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__update_public_services_response__pack_to_buffer
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__UpdatePublicServicesResponse *
+       sallyport__plugin__v1__update_public_services_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__UpdatePublicServicesResponse *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__update_public_services_response__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__update_public_services_response__free_unpacked
+                     (Sallyport__Plugin__V1__UpdatePublicServicesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__update_public_services_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__watch_certificates_request__init
+                     (Sallyport__Plugin__V1__WatchCertificatesRequest         *message)
+{
+  static const Sallyport__Plugin__V1__WatchCertificatesRequest init_value = SALLYPORT__PLUGIN__V1__WATCH_CERTIFICATES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__watch_certificates_request__get_packed_size
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__watch_certificates_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__watch_certificates_request__pack
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__watch_certificates_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__watch_certificates_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__watch_certificates_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__WatchCertificatesRequest *
+       sallyport__plugin__v1__watch_certificates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__WatchCertificatesRequest *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__watch_certificates_request__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__watch_certificates_request__free_unpacked
+                     (Sallyport__Plugin__V1__WatchCertificatesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__watch_certificates_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__certificates_event__init
+                     (Sallyport__Plugin__V1__CertificatesEvent         *message)
+{
+  static const Sallyport__Plugin__V1__CertificatesEvent init_value = SALLYPORT__PLUGIN__V1__CERTIFICATES_EVENT__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__certificates_event__get_packed_size
+                     (const Sallyport__Plugin__V1__CertificatesEvent *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__certificates_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__certificates_event__pack
+                     (const Sallyport__Plugin__V1__CertificatesEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__certificates_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__certificates_event__pack_to_buffer
+                     (const Sallyport__Plugin__V1__CertificatesEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__certificates_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__CertificatesEvent *
+       sallyport__plugin__v1__certificates_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__CertificatesEvent *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__certificates_event__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__certificates_event__free_unpacked
+                     (Sallyport__Plugin__V1__CertificatesEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__certificates_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__public_certificate__init
+                     (Sallyport__Plugin__V1__PublicCertificate         *message)
+{
+  static const Sallyport__Plugin__V1__PublicCertificate init_value = SALLYPORT__PLUGIN__V1__PUBLIC_CERTIFICATE__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__public_certificate__get_packed_size
+                     (const Sallyport__Plugin__V1__PublicCertificate *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_certificate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__public_certificate__pack
+                     (const Sallyport__Plugin__V1__PublicCertificate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_certificate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__public_certificate__pack_to_buffer
+                     (const Sallyport__Plugin__V1__PublicCertificate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_certificate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__PublicCertificate *
+       sallyport__plugin__v1__public_certificate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__PublicCertificate *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__public_certificate__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__public_certificate__free_unpacked
+                     (Sallyport__Plugin__V1__PublicCertificate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__public_certificate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   sallyport__plugin__v1__update_services_request__init
                      (Sallyport__Plugin__V1__UpdateServicesRequest         *message)
 {
@@ -1150,6 +1420,51 @@ void   sallyport__plugin__v1__frontends__free_unpacked
   assert(message->base.descriptor == &sallyport__plugin__v1__frontends__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   sallyport__plugin__v1__backend__init
+                     (Sallyport__Plugin__V1__Backend         *message)
+{
+  static const Sallyport__Plugin__V1__Backend init_value = SALLYPORT__PLUGIN__V1__BACKEND__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__backend__get_packed_size
+                     (const Sallyport__Plugin__V1__Backend *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__backend__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__backend__pack
+                     (const Sallyport__Plugin__V1__Backend *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__backend__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__backend__pack_to_buffer
+                     (const Sallyport__Plugin__V1__Backend *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__backend__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__Backend *
+       sallyport__plugin__v1__backend__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__Backend *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__backend__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__backend__free_unpacked
+                     (Sallyport__Plugin__V1__Backend *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__backend__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   sallyport__plugin__v1__frontend__init
                      (Sallyport__Plugin__V1__Frontend         *message)
 {
@@ -1303,7 +1618,7 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__describe_response__setti
   (ProtobufCMessageInit) sallyport__plugin__v1__describe_response__setting__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor sallyport__plugin__v1__describe_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__describe_response__field_descriptors[6] =
 {
   {
     "name",
@@ -1365,10 +1680,23 @@ static const ProtobufCFieldDescriptor sallyport__plugin__v1__describe_response__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "public_tls_modes",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Sallyport__Plugin__V1__DescribeResponse, n_public_tls_modes),
+    offsetof(Sallyport__Plugin__V1__DescribeResponse, public_tls_modes),
+    &sallyport__policy__v1__tcpservice__tls__mode__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__plugin__v1__describe_response__field_indices_by_name[] = {
   2,   /* field[2] = kinds */
   0,   /* field[0] = name */
+  5,   /* field[5] = public_tls_modes */
   4,   /* field[4] = settings */
   3,   /* field[3] = summary */
   1,   /* field[1] = version */
@@ -1376,7 +1704,7 @@ static const unsigned sallyport__plugin__v1__describe_response__field_indices_by
 static const ProtobufCIntRange sallyport__plugin__v1__describe_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor sallyport__plugin__v1__describe_response__descriptor =
 {
@@ -1386,7 +1714,7 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__describe_response__descr
   "Sallyport__Plugin__V1__DescribeResponse",
   "sallyport.plugin.v1",
   sizeof(Sallyport__Plugin__V1__DescribeResponse),
-  5,
+  6,
   sallyport__plugin__v1__describe_response__field_descriptors,
   sallyport__plugin__v1__describe_response__field_indices_by_name,
   1,  sallyport__plugin__v1__describe_response__number_ranges,
@@ -2262,6 +2590,337 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__trust_bundle__descriptor
   (ProtobufCMessageInit) sallyport__plugin__v1__trust_bundle__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__update_public_services_request__field_descriptors[3] =
+{
+  {
+    "replace_all",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__UpdatePublicServicesRequest, replace_all),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "upserts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Sallyport__Plugin__V1__UpdatePublicServicesRequest, n_upserts),
+    offsetof(Sallyport__Plugin__V1__UpdatePublicServicesRequest, upserts),
+    &sallyport__plugin__v1__public_service__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "removes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Sallyport__Plugin__V1__UpdatePublicServicesRequest, n_removes),
+    offsetof(Sallyport__Plugin__V1__UpdatePublicServicesRequest, removes),
+    &sallyport__policy__v1__object_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__update_public_services_request__field_indices_by_name[] = {
+  2,   /* field[2] = removes */
+  0,   /* field[0] = replace_all */
+  1,   /* field[1] = upserts */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__update_public_services_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__update_public_services_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.UpdatePublicServicesRequest",
+  "UpdatePublicServicesRequest",
+  "Sallyport__Plugin__V1__UpdatePublicServicesRequest",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__UpdatePublicServicesRequest),
+  3,
+  sallyport__plugin__v1__update_public_services_request__field_descriptors,
+  sallyport__plugin__v1__update_public_services_request__field_indices_by_name,
+  1,  sallyport__plugin__v1__update_public_services_request__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__update_public_services_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__public_service__field_descriptors[4] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicService, key),
+    &sallyport__policy__v1__object_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tls",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicService, tls),
+    &sallyport__policy__v1__tcpservice__tls__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hosts",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Sallyport__Plugin__V1__PublicService, n_hosts),
+    offsetof(Sallyport__Plugin__V1__PublicService, hosts),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "addresses",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Sallyport__Plugin__V1__PublicService, n_addresses),
+    offsetof(Sallyport__Plugin__V1__PublicService, addresses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__public_service__field_indices_by_name[] = {
+  3,   /* field[3] = addresses */
+  2,   /* field[2] = hosts */
+  0,   /* field[0] = key */
+  1,   /* field[1] = tls */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__public_service__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__public_service__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.PublicService",
+  "PublicService",
+  "Sallyport__Plugin__V1__PublicService",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__PublicService),
+  4,
+  sallyport__plugin__v1__public_service__field_descriptors,
+  sallyport__plugin__v1__public_service__field_indices_by_name,
+  1,  sallyport__plugin__v1__public_service__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__public_service__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define sallyport__plugin__v1__update_public_services_response__field_descriptors NULL
+#define sallyport__plugin__v1__update_public_services_response__field_indices_by_name NULL
+#define sallyport__plugin__v1__update_public_services_response__number_ranges NULL
+const ProtobufCMessageDescriptor sallyport__plugin__v1__update_public_services_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.UpdatePublicServicesResponse",
+  "UpdatePublicServicesResponse",
+  "Sallyport__Plugin__V1__UpdatePublicServicesResponse",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__UpdatePublicServicesResponse),
+  0,
+  sallyport__plugin__v1__update_public_services_response__field_descriptors,
+  sallyport__plugin__v1__update_public_services_response__field_indices_by_name,
+  0,  sallyport__plugin__v1__update_public_services_response__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__update_public_services_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define sallyport__plugin__v1__watch_certificates_request__field_descriptors NULL
+#define sallyport__plugin__v1__watch_certificates_request__field_indices_by_name NULL
+#define sallyport__plugin__v1__watch_certificates_request__number_ranges NULL
+const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_certificates_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.WatchCertificatesRequest",
+  "WatchCertificatesRequest",
+  "Sallyport__Plugin__V1__WatchCertificatesRequest",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__WatchCertificatesRequest),
+  0,
+  sallyport__plugin__v1__watch_certificates_request__field_descriptors,
+  sallyport__plugin__v1__watch_certificates_request__field_indices_by_name,
+  0,  sallyport__plugin__v1__watch_certificates_request__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__watch_certificates_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__certificates_event__field_descriptors[2] =
+{
+  {
+    "changed",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Sallyport__Plugin__V1__CertificatesEvent, n_changed),
+    offsetof(Sallyport__Plugin__V1__CertificatesEvent, changed),
+    &sallyport__plugin__v1__public_certificate__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "complete",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__CertificatesEvent, complete),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__certificates_event__field_indices_by_name[] = {
+  0,   /* field[0] = changed */
+  1,   /* field[1] = complete */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__certificates_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__certificates_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.CertificatesEvent",
+  "CertificatesEvent",
+  "Sallyport__Plugin__V1__CertificatesEvent",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__CertificatesEvent),
+  2,
+  sallyport__plugin__v1__certificates_event__field_descriptors,
+  sallyport__plugin__v1__certificates_event__field_indices_by_name,
+  1,  sallyport__plugin__v1__certificates_event__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__certificates_event__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__public_certificate__field_descriptors[6] =
+{
+  {
+    "service",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, service),
+    &sallyport__policy__v1__object_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chain",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, n_chain),
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, chain),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "private_key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, private_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "not_after",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, not_after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "passthrough",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, passthrough),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__PublicCertificate, problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__public_certificate__field_indices_by_name[] = {
+  1,   /* field[1] = chain */
+  3,   /* field[3] = not_after */
+  4,   /* field[4] = passthrough */
+  2,   /* field[2] = private_key */
+  5,   /* field[5] = problem */
+  0,   /* field[0] = service */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__public_certificate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__public_certificate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.PublicCertificate",
+  "PublicCertificate",
+  "Sallyport__Plugin__V1__PublicCertificate",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__PublicCertificate),
+  6,
+  sallyport__plugin__v1__public_certificate__field_descriptors,
+  sallyport__plugin__v1__public_certificate__field_indices_by_name,
+  1,  sallyport__plugin__v1__public_certificate__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__public_certificate__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor sallyport__plugin__v1__update_services_request__field_descriptors[3] =
 {
   {
@@ -2464,7 +3123,7 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends_event__descrip
   (ProtobufCMessageInit) sallyport__plugin__v1__frontends_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor sallyport__plugin__v1__frontends__field_descriptors[3] =
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__frontends__field_descriptors[4] =
 {
   {
     "service",
@@ -2502,8 +3161,21 @@ static const ProtobufCFieldDescriptor sallyport__plugin__v1__frontends__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "backends",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Sallyport__Plugin__V1__Frontends, n_backends),
+    offsetof(Sallyport__Plugin__V1__Frontends, backends),
+    &sallyport__plugin__v1__backend__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__plugin__v1__frontends__field_indices_by_name[] = {
+  3,   /* field[3] = backends */
   1,   /* field[1] = frontends */
   2,   /* field[2] = problem */
   0,   /* field[0] = service */
@@ -2511,7 +3183,7 @@ static const unsigned sallyport__plugin__v1__frontends__field_indices_by_name[] 
 static const ProtobufCIntRange sallyport__plugin__v1__frontends__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends__descriptor =
 {
@@ -2521,11 +3193,178 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends__descriptor =
   "Sallyport__Plugin__V1__Frontends",
   "sallyport.plugin.v1",
   sizeof(Sallyport__Plugin__V1__Frontends),
-  3,
+  4,
   sallyport__plugin__v1__frontends__field_descriptors,
   sallyport__plugin__v1__frontends__field_indices_by_name,
   1,  sallyport__plugin__v1__frontends__number_ranges,
   (ProtobufCMessageInit) sallyport__plugin__v1__frontends__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue sallyport__plugin__v1__backend__state__enum_values_by_number[4] =
+{
+  { "STATE_UNKNOWN", "SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_UNKNOWN", 0 },
+  { "STATE_UP", "SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_UP", 1 },
+  { "STATE_DOWN", "SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_DOWN", 2 },
+  { "STATE_OUT_OF_SERVICE", "SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_OUT_OF_SERVICE", 3 },
+};
+static const ProtobufCIntRange sallyport__plugin__v1__backend__state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex sallyport__plugin__v1__backend__state__enum_values_by_name[4] =
+{
+  { "STATE_DOWN", 2 },
+  { "STATE_OUT_OF_SERVICE", 3 },
+  { "STATE_UNKNOWN", 0 },
+  { "STATE_UP", 1 },
+};
+const ProtobufCEnumDescriptor sallyport__plugin__v1__backend__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.Backend.State",
+  "State",
+  "Sallyport__Plugin__V1__Backend__State",
+  "sallyport.plugin.v1",
+  4,
+  sallyport__plugin__v1__backend__state__enum_values_by_number,
+  4,
+  sallyport__plugin__v1__backend__state__enum_values_by_name,
+  1,
+  sallyport__plugin__v1__backend__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue sallyport__plugin__v1__backend__proxy_protocol__enum_values_by_number[4] =
+{
+  { "PROXY_PROTOCOL_UNKNOWN", "SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_UNKNOWN", 0 },
+  { "PROXY_PROTOCOL_NONE", "SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_NONE", 1 },
+  { "PROXY_PROTOCOL_V1", "SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_V1", 2 },
+  { "PROXY_PROTOCOL_V2", "SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_V2", 3 },
+};
+static const ProtobufCIntRange sallyport__plugin__v1__backend__proxy_protocol__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex sallyport__plugin__v1__backend__proxy_protocol__enum_values_by_name[4] =
+{
+  { "PROXY_PROTOCOL_NONE", 1 },
+  { "PROXY_PROTOCOL_UNKNOWN", 0 },
+  { "PROXY_PROTOCOL_V1", 2 },
+  { "PROXY_PROTOCOL_V2", 3 },
+};
+const ProtobufCEnumDescriptor sallyport__plugin__v1__backend__proxy_protocol__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.Backend.ProxyProtocol",
+  "ProxyProtocol",
+  "Sallyport__Plugin__V1__Backend__ProxyProtocol",
+  "sallyport.plugin.v1",
+  4,
+  sallyport__plugin__v1__backend__proxy_protocol__enum_values_by_number,
+  4,
+  sallyport__plugin__v1__backend__proxy_protocol__enum_values_by_name,
+  1,
+  sallyport__plugin__v1__backend__proxy_protocol__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__backend__field_descriptors[6] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, state),
+    &sallyport__plugin__v1__backend__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "proxy_protocol",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, proxy_protocol),
+    &sallyport__plugin__v1__backend__proxy_protocol__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "detail",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__Backend, detail),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__backend__field_indices_by_name[] = {
+  1,   /* field[1] = address */
+  5,   /* field[5] = detail */
+  0,   /* field[0] = name */
+  2,   /* field[2] = port */
+  4,   /* field[4] = proxy_protocol */
+  3,   /* field[3] = state */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__backend__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__backend__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.Backend",
+  "Backend",
+  "Sallyport__Plugin__V1__Backend",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__Backend),
+  6,
+  sallyport__plugin__v1__backend__field_descriptors,
+  sallyport__plugin__v1__backend__field_indices_by_name,
+  1,  sallyport__plugin__v1__backend__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__backend__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor sallyport__plugin__v1__frontend__field_descriptors[4] =
@@ -2605,20 +3444,22 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__frontend__descriptor =
   (ProtobufCMessageInit) sallyport__plugin__v1__frontend__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue sallyport__plugin__v1__plugin_kind__enum_values_by_number[4] =
+static const ProtobufCEnumValue sallyport__plugin__v1__plugin_kind__enum_values_by_number[5] =
 {
   { "PLUGIN_KIND_UNSPECIFIED", "SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_UNSPECIFIED", 0 },
   { "PLUGIN_KIND_POLICY_SOURCE", "SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_POLICY_SOURCE", 1 },
   { "PLUGIN_KIND_TLS_PROVIDER", "SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_TLS_PROVIDER", 2 },
   { "PLUGIN_KIND_LOAD_BALANCER_ADAPTER", "SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_LOAD_BALANCER_ADAPTER", 3 },
+  { "PLUGIN_KIND_PUBLIC_TLS", "SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_PUBLIC_TLS", 4 },
 };
 static const ProtobufCIntRange sallyport__plugin__v1__plugin_kind__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex sallyport__plugin__v1__plugin_kind__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex sallyport__plugin__v1__plugin_kind__enum_values_by_name[5] =
 {
   { "PLUGIN_KIND_LOAD_BALANCER_ADAPTER", 3 },
   { "PLUGIN_KIND_POLICY_SOURCE", 1 },
+  { "PLUGIN_KIND_PUBLIC_TLS", 4 },
   { "PLUGIN_KIND_TLS_PROVIDER", 2 },
   { "PLUGIN_KIND_UNSPECIFIED", 0 },
 };
@@ -2629,9 +3470,9 @@ const ProtobufCEnumDescriptor sallyport__plugin__v1__plugin_kind__descriptor =
   "PluginKind",
   "Sallyport__Plugin__V1__PluginKind",
   "sallyport.plugin.v1",
-  4,
+  5,
   sallyport__plugin__v1__plugin_kind__enum_values_by_number,
-  4,
+  5,
   sallyport__plugin__v1__plugin_kind__enum_values_by_name,
   1,
   sallyport__plugin__v1__plugin_kind__value_ranges,
@@ -2784,6 +3625,49 @@ void sallyport__plugin__v1__tlsprovider__init (Sallyport__Plugin__V1__TLSProvide
 {
   protobuf_c_service_generated_init (&service->base,
                                      &sallyport__plugin__v1__tlsprovider__descriptor,
+                                     (ProtobufCServiceDestroy) destroy);
+}
+static const ProtobufCMethodDescriptor sallyport__plugin__v1__public_tls__method_descriptors[2] =
+{
+  { "UpdateServices", &sallyport__plugin__v1__update_public_services_request__descriptor, &sallyport__plugin__v1__update_public_services_response__descriptor },
+  { "WatchCertificates", &sallyport__plugin__v1__watch_certificates_request__descriptor, &sallyport__plugin__v1__certificates_event__descriptor },
+};
+const unsigned sallyport__plugin__v1__public_tls__method_indices_by_name[] = {
+  0,        /* UpdateServices */
+  1         /* WatchCertificates */
+};
+const ProtobufCServiceDescriptor sallyport__plugin__v1__public_tls__descriptor =
+{
+  PROTOBUF_C__SERVICE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.PublicTLS",
+  "PublicTLS",
+  "Sallyport__Plugin__V1__PublicTLS",
+  "sallyport.plugin.v1",
+  2,
+  sallyport__plugin__v1__public_tls__method_descriptors,
+  sallyport__plugin__v1__public_tls__method_indices_by_name
+};
+void sallyport__plugin__v1__public_tls__update_services(ProtobufCService *service,
+                                                        const Sallyport__Plugin__V1__UpdatePublicServicesRequest *input,
+                                                        Sallyport__Plugin__V1__UpdatePublicServicesResponse_Closure closure,
+                                                        void *closure_data)
+{
+  assert(service->descriptor == &sallyport__plugin__v1__public_tls__descriptor);
+  service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void sallyport__plugin__v1__public_tls__watch_certificates(ProtobufCService *service,
+                                                           const Sallyport__Plugin__V1__WatchCertificatesRequest *input,
+                                                           Sallyport__Plugin__V1__CertificatesEvent_Closure closure,
+                                                           void *closure_data)
+{
+  assert(service->descriptor == &sallyport__plugin__v1__public_tls__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void sallyport__plugin__v1__public_tls__init (Sallyport__Plugin__V1__PublicTLS_Service *service,
+                                              Sallyport__Plugin__V1__PublicTLS_ServiceDestroy destroy)
+{
+  protobuf_c_service_generated_init (&service->base,
+                                     &sallyport__plugin__v1__public_tls__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
 static const ProtobufCMethodDescriptor sallyport__plugin__v1__load_balancer_adapter__method_descriptors[2] =

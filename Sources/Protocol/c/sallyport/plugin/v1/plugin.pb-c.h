@@ -38,22 +38,50 @@ typedef struct Sallyport__Plugin__V1__IssueProcessingUnitRequest Sallyport__Plug
 typedef struct Sallyport__Plugin__V1__IssueProcessingUnitResponse Sallyport__Plugin__V1__IssueProcessingUnitResponse;
 typedef struct Sallyport__Plugin__V1__WatchTrustRequest Sallyport__Plugin__V1__WatchTrustRequest;
 typedef struct Sallyport__Plugin__V1__TrustBundle Sallyport__Plugin__V1__TrustBundle;
+typedef struct Sallyport__Plugin__V1__UpdatePublicServicesRequest Sallyport__Plugin__V1__UpdatePublicServicesRequest;
+typedef struct Sallyport__Plugin__V1__PublicService Sallyport__Plugin__V1__PublicService;
+typedef struct Sallyport__Plugin__V1__UpdatePublicServicesResponse Sallyport__Plugin__V1__UpdatePublicServicesResponse;
+typedef struct Sallyport__Plugin__V1__WatchCertificatesRequest Sallyport__Plugin__V1__WatchCertificatesRequest;
+typedef struct Sallyport__Plugin__V1__CertificatesEvent Sallyport__Plugin__V1__CertificatesEvent;
+typedef struct Sallyport__Plugin__V1__PublicCertificate Sallyport__Plugin__V1__PublicCertificate;
 typedef struct Sallyport__Plugin__V1__UpdateServicesRequest Sallyport__Plugin__V1__UpdateServicesRequest;
 typedef struct Sallyport__Plugin__V1__AdaptedService Sallyport__Plugin__V1__AdaptedService;
 typedef struct Sallyport__Plugin__V1__UpdateServicesResponse Sallyport__Plugin__V1__UpdateServicesResponse;
 typedef struct Sallyport__Plugin__V1__WatchFrontendsRequest Sallyport__Plugin__V1__WatchFrontendsRequest;
 typedef struct Sallyport__Plugin__V1__FrontendsEvent Sallyport__Plugin__V1__FrontendsEvent;
 typedef struct Sallyport__Plugin__V1__Frontends Sallyport__Plugin__V1__Frontends;
+typedef struct Sallyport__Plugin__V1__Backend Sallyport__Plugin__V1__Backend;
 typedef struct Sallyport__Plugin__V1__Frontend Sallyport__Plugin__V1__Frontend;
 
 
 /* --- enums --- */
 
+typedef enum _Sallyport__Plugin__V1__Backend__State {
+  SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_UNKNOWN = 0,
+  SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_UP = 1,
+  SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_DOWN = 2,
+  /*
+   * Takes no new connections: in maintenance, or draining.
+   */
+  SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_OUT_OF_SERVICE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__PLUGIN__V1__BACKEND__STATE)
+} Sallyport__Plugin__V1__Backend__State;
+typedef enum _Sallyport__Plugin__V1__Backend__ProxyProtocol {
+  SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_UNKNOWN = 0,
+  SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_NONE = 1,
+  SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_V1 = 2,
+  SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_V2 = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL)
+} Sallyport__Plugin__V1__Backend__ProxyProtocol;
 typedef enum _Sallyport__Plugin__V1__PluginKind {
   SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_UNSPECIFIED = 0,
   SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_POLICY_SOURCE = 1,
   SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_TLS_PROVIDER = 2,
-  SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_LOAD_BALANCER_ADAPTER = 3
+  SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_LOAD_BALANCER_ADAPTER = 3,
+  /*
+   * What public ports serve, in the modes of `DescribeResponse.public_tls_modes`.
+   */
+  SALLYPORT__PLUGIN__V1__PLUGIN_KIND__PLUGIN_KIND_PUBLIC_TLS = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__PLUGIN__V1__PLUGIN_KIND)
 } Sallyport__Plugin__V1__PluginKind;
 
@@ -98,10 +126,15 @@ struct  Sallyport__Plugin__V1__DescribeResponse
   char *summary;
   size_t n_settings;
   Sallyport__Plugin__V1__DescribeResponse__Setting **settings;
+  /*
+   * A public-TLS plugin's; no two plugins have the same.
+   */
+  size_t n_public_tls_modes;
+  Sallyport__Policy__V1__TCPService__TLS__Mode *public_tls_modes;
 };
 #define SALLYPORT__PLUGIN__V1__DESCRIBE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__describe_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL, 0,NULL }
 
 
 struct  Sallyport__Plugin__V1__ValidateRequest
@@ -377,6 +410,105 @@ struct  Sallyport__Plugin__V1__TrustBundle
     , 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+struct  Sallyport__Plugin__V1__UpdatePublicServicesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * The services below are all there are; others are forgotten.
+   */
+  protobuf_c_boolean replace_all;
+  size_t n_upserts;
+  Sallyport__Plugin__V1__PublicService **upserts;
+  size_t n_removes;
+  Sallyport__Policy__V1__ObjectKey **removes;
+};
+#define SALLYPORT__PLUGIN__V1__UPDATE_PUBLIC_SERVICES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__update_public_services_request__descriptor) \
+    , 0, 0,NULL, 0,NULL }
+
+
+struct  Sallyport__Plugin__V1__PublicService
+{
+  ProtobufCMessage base;
+  Sallyport__Policy__V1__ObjectKey *key;
+  Sallyport__Policy__V1__TCPService__TLS *tls;
+  /*
+   * What clients may know the service by: the load balancer's names and single addresses.
+   */
+  size_t n_hosts;
+  char **hosts;
+  size_t n_addresses;
+  ProtobufCBinaryData *addresses;
+};
+#define SALLYPORT__PLUGIN__V1__PUBLIC_SERVICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__public_service__descriptor) \
+    , NULL, NULL, 0,NULL, 0,NULL }
+
+
+struct  Sallyport__Plugin__V1__UpdatePublicServicesResponse
+{
+  ProtobufCMessage base;
+};
+#define SALLYPORT__PLUGIN__V1__UPDATE_PUBLIC_SERVICES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__update_public_services_response__descriptor) \
+     }
+
+
+struct  Sallyport__Plugin__V1__WatchCertificatesRequest
+{
+  ProtobufCMessage base;
+};
+#define SALLYPORT__PLUGIN__V1__WATCH_CERTIFICATES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__watch_certificates_request__descriptor) \
+     }
+
+
+struct  Sallyport__Plugin__V1__CertificatesEvent
+{
+  ProtobufCMessage base;
+  size_t n_changed;
+  Sallyport__Plugin__V1__PublicCertificate **changed;
+  /*
+   * Set on the last message that brings what was there when the watch began.
+   */
+  protobuf_c_boolean complete;
+};
+#define SALLYPORT__PLUGIN__V1__CERTIFICATES_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__certificates_event__descriptor) \
+    , 0,NULL, 0 }
+
+
+struct  Sallyport__Plugin__V1__PublicCertificate
+{
+  ProtobufCMessage base;
+  Sallyport__Policy__V1__ObjectKey *service;
+  /*
+   * DER, the leaf first. Empty with a problem: nothing is known yet, and what was known stays in force.
+   */
+  size_t n_chain;
+  ProtobufCBinaryData *chain;
+  /*
+   * DER PKCS#8.
+   */
+  ProtobufCBinaryData private_key;
+  /*
+   * Seconds since 1970; the earliest of the chain.
+   */
+  int64_t not_after;
+  /*
+   * The enforcer ends no TLS: bytes pass as they are.
+   */
+  protobuf_c_boolean passthrough;
+  /*
+   * What is wrong, for `sallyport services` and `doctor`; empty when all is well.
+   */
+  char *problem;
+};
+#define SALLYPORT__PLUGIN__V1__PUBLIC_CERTIFICATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__public_certificate__descriptor) \
+    , NULL, 0,NULL, {0,NULL}, 0, 0, (char *)protobuf_c_empty_string }
+
+
 struct  Sallyport__Plugin__V1__UpdateServicesRequest
 {
   ProtobufCMessage base;
@@ -451,10 +583,45 @@ struct  Sallyport__Plugin__V1__Frontends
    * What went wrong, for `sallyport services` and `doctor`; empty when all is well.
    */
   char *problem;
+  /*
+   * What the adapter knows of the load balancer's inside, for `sallyport services` and `doctor`.
+   */
+  size_t n_backends;
+  Sallyport__Plugin__V1__Backend **backends;
 };
 #define SALLYPORT__PLUGIN__V1__FRONTENDS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__frontends__descriptor) \
-    , NULL, 0,NULL, (char *)protobuf_c_empty_string }
+    , NULL, 0,NULL, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+/*
+ * A server that the load balancer passes connections to.
+ */
+struct  Sallyport__Plugin__V1__Backend
+{
+  ProtobufCMessage base;
+  /*
+   * "web/srv1"
+   */
+  char *name;
+  /*
+   * 4 or 16 bytes; empty where not known.
+   */
+  ProtobufCBinaryData address;
+  uint32_t port;
+  Sallyport__Plugin__V1__Backend__State state;
+  /*
+   * Whether it is sent a PROXY header.
+   */
+  Sallyport__Plugin__V1__Backend__ProxyProtocol proxy_protocol;
+  /*
+   * In the load balancer's words: "UP 1/2", "L4CON in 0ms".
+   */
+  char *detail;
+};
+#define SALLYPORT__PLUGIN__V1__BACKEND__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__backend__descriptor) \
+    , (char *)protobuf_c_empty_string, {0,NULL}, 0, SALLYPORT__PLUGIN__V1__BACKEND__STATE__STATE_UNKNOWN, SALLYPORT__PLUGIN__V1__BACKEND__PROXY_PROTOCOL__PROXY_PROTOCOL_UNKNOWN, (char *)protobuf_c_empty_string }
 
 
 struct  Sallyport__Plugin__V1__Frontend
@@ -846,6 +1013,120 @@ Sallyport__Plugin__V1__TrustBundle *
 void   sallyport__plugin__v1__trust_bundle__free_unpacked
                      (Sallyport__Plugin__V1__TrustBundle *message,
                       ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__UpdatePublicServicesRequest methods */
+void   sallyport__plugin__v1__update_public_services_request__init
+                     (Sallyport__Plugin__V1__UpdatePublicServicesRequest         *message);
+size_t sallyport__plugin__v1__update_public_services_request__get_packed_size
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest   *message);
+size_t sallyport__plugin__v1__update_public_services_request__pack
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__update_public_services_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__UpdatePublicServicesRequest *
+       sallyport__plugin__v1__update_public_services_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__update_public_services_request__free_unpacked
+                     (Sallyport__Plugin__V1__UpdatePublicServicesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__PublicService methods */
+void   sallyport__plugin__v1__public_service__init
+                     (Sallyport__Plugin__V1__PublicService         *message);
+size_t sallyport__plugin__v1__public_service__get_packed_size
+                     (const Sallyport__Plugin__V1__PublicService   *message);
+size_t sallyport__plugin__v1__public_service__pack
+                     (const Sallyport__Plugin__V1__PublicService   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__public_service__pack_to_buffer
+                     (const Sallyport__Plugin__V1__PublicService   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__PublicService *
+       sallyport__plugin__v1__public_service__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__public_service__free_unpacked
+                     (Sallyport__Plugin__V1__PublicService *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__UpdatePublicServicesResponse methods */
+void   sallyport__plugin__v1__update_public_services_response__init
+                     (Sallyport__Plugin__V1__UpdatePublicServicesResponse         *message);
+size_t sallyport__plugin__v1__update_public_services_response__get_packed_size
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse   *message);
+size_t sallyport__plugin__v1__update_public_services_response__pack
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__update_public_services_response__pack_to_buffer
+                     (const Sallyport__Plugin__V1__UpdatePublicServicesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__UpdatePublicServicesResponse *
+       sallyport__plugin__v1__update_public_services_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__update_public_services_response__free_unpacked
+                     (Sallyport__Plugin__V1__UpdatePublicServicesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__WatchCertificatesRequest methods */
+void   sallyport__plugin__v1__watch_certificates_request__init
+                     (Sallyport__Plugin__V1__WatchCertificatesRequest         *message);
+size_t sallyport__plugin__v1__watch_certificates_request__get_packed_size
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest   *message);
+size_t sallyport__plugin__v1__watch_certificates_request__pack
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__watch_certificates_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__WatchCertificatesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__WatchCertificatesRequest *
+       sallyport__plugin__v1__watch_certificates_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__watch_certificates_request__free_unpacked
+                     (Sallyport__Plugin__V1__WatchCertificatesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__CertificatesEvent methods */
+void   sallyport__plugin__v1__certificates_event__init
+                     (Sallyport__Plugin__V1__CertificatesEvent         *message);
+size_t sallyport__plugin__v1__certificates_event__get_packed_size
+                     (const Sallyport__Plugin__V1__CertificatesEvent   *message);
+size_t sallyport__plugin__v1__certificates_event__pack
+                     (const Sallyport__Plugin__V1__CertificatesEvent   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__certificates_event__pack_to_buffer
+                     (const Sallyport__Plugin__V1__CertificatesEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__CertificatesEvent *
+       sallyport__plugin__v1__certificates_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__certificates_event__free_unpacked
+                     (Sallyport__Plugin__V1__CertificatesEvent *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__PublicCertificate methods */
+void   sallyport__plugin__v1__public_certificate__init
+                     (Sallyport__Plugin__V1__PublicCertificate         *message);
+size_t sallyport__plugin__v1__public_certificate__get_packed_size
+                     (const Sallyport__Plugin__V1__PublicCertificate   *message);
+size_t sallyport__plugin__v1__public_certificate__pack
+                     (const Sallyport__Plugin__V1__PublicCertificate   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__public_certificate__pack_to_buffer
+                     (const Sallyport__Plugin__V1__PublicCertificate   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__PublicCertificate *
+       sallyport__plugin__v1__public_certificate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__public_certificate__free_unpacked
+                     (Sallyport__Plugin__V1__PublicCertificate *message,
+                      ProtobufCAllocator *allocator);
 /* Sallyport__Plugin__V1__UpdateServicesRequest methods */
 void   sallyport__plugin__v1__update_services_request__init
                      (Sallyport__Plugin__V1__UpdateServicesRequest         *message);
@@ -960,6 +1241,25 @@ Sallyport__Plugin__V1__Frontends *
 void   sallyport__plugin__v1__frontends__free_unpacked
                      (Sallyport__Plugin__V1__Frontends *message,
                       ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__Backend methods */
+void   sallyport__plugin__v1__backend__init
+                     (Sallyport__Plugin__V1__Backend         *message);
+size_t sallyport__plugin__v1__backend__get_packed_size
+                     (const Sallyport__Plugin__V1__Backend   *message);
+size_t sallyport__plugin__v1__backend__pack
+                     (const Sallyport__Plugin__V1__Backend   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__backend__pack_to_buffer
+                     (const Sallyport__Plugin__V1__Backend   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__Backend *
+       sallyport__plugin__v1__backend__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__backend__free_unpacked
+                     (Sallyport__Plugin__V1__Backend *message,
+                      ProtobufCAllocator *allocator);
 /* Sallyport__Plugin__V1__Frontend methods */
 void   sallyport__plugin__v1__frontend__init
                      (Sallyport__Plugin__V1__Frontend         *message);
@@ -1047,6 +1347,24 @@ typedef void (*Sallyport__Plugin__V1__WatchTrustRequest_Closure)
 typedef void (*Sallyport__Plugin__V1__TrustBundle_Closure)
                  (const Sallyport__Plugin__V1__TrustBundle *message,
                   void *closure_data);
+typedef void (*Sallyport__Plugin__V1__UpdatePublicServicesRequest_Closure)
+                 (const Sallyport__Plugin__V1__UpdatePublicServicesRequest *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__PublicService_Closure)
+                 (const Sallyport__Plugin__V1__PublicService *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__UpdatePublicServicesResponse_Closure)
+                 (const Sallyport__Plugin__V1__UpdatePublicServicesResponse *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__WatchCertificatesRequest_Closure)
+                 (const Sallyport__Plugin__V1__WatchCertificatesRequest *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__CertificatesEvent_Closure)
+                 (const Sallyport__Plugin__V1__CertificatesEvent *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__PublicCertificate_Closure)
+                 (const Sallyport__Plugin__V1__PublicCertificate *message,
+                  void *closure_data);
 typedef void (*Sallyport__Plugin__V1__UpdateServicesRequest_Closure)
                  (const Sallyport__Plugin__V1__UpdateServicesRequest *message,
                   void *closure_data);
@@ -1064,6 +1382,9 @@ typedef void (*Sallyport__Plugin__V1__FrontendsEvent_Closure)
                   void *closure_data);
 typedef void (*Sallyport__Plugin__V1__Frontends_Closure)
                  (const Sallyport__Plugin__V1__Frontends *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__Backend_Closure)
+                 (const Sallyport__Plugin__V1__Backend *message,
                   void *closure_data);
 typedef void (*Sallyport__Plugin__V1__Frontend_Closure)
                  (const Sallyport__Plugin__V1__Frontend *message,
@@ -1179,6 +1500,36 @@ void sallyport__plugin__v1__tlsprovider__watch_trust(ProtobufCService *service,
                                                      const Sallyport__Plugin__V1__WatchTrustRequest *input,
                                                      Sallyport__Plugin__V1__TrustBundle_Closure closure,
                                                      void *closure_data);
+typedef struct Sallyport__Plugin__V1__PublicTLS_Service Sallyport__Plugin__V1__PublicTLS_Service;
+struct Sallyport__Plugin__V1__PublicTLS_Service
+{
+  ProtobufCService base;
+  void (*update_services)(Sallyport__Plugin__V1__PublicTLS_Service *service,
+                          const Sallyport__Plugin__V1__UpdatePublicServicesRequest *input,
+                          Sallyport__Plugin__V1__UpdatePublicServicesResponse_Closure closure,
+                          void *closure_data);
+  void (*watch_certificates)(Sallyport__Plugin__V1__PublicTLS_Service *service,
+                             const Sallyport__Plugin__V1__WatchCertificatesRequest *input,
+                             Sallyport__Plugin__V1__CertificatesEvent_Closure closure,
+                             void *closure_data);
+};
+typedef void (*Sallyport__Plugin__V1__PublicTLS_ServiceDestroy)(Sallyport__Plugin__V1__PublicTLS_Service *);
+void sallyport__plugin__v1__public_tls__init (Sallyport__Plugin__V1__PublicTLS_Service *service,
+                                              Sallyport__Plugin__V1__PublicTLS_ServiceDestroy destroy);
+#define SALLYPORT__PLUGIN__V1__PUBLIC_TLS__BASE_INIT \
+    { &sallyport__plugin__v1__public_tls__descriptor, protobuf_c_service_invoke_internal, NULL }
+#define SALLYPORT__PLUGIN__V1__PUBLIC_TLS__INIT(function_prefix__) \
+    { SALLYPORT__PLUGIN__V1__PUBLIC_TLS__BASE_INIT,\
+      function_prefix__ ## update_services,\
+      function_prefix__ ## watch_certificates  }
+void sallyport__plugin__v1__public_tls__update_services(ProtobufCService *service,
+                                                        const Sallyport__Plugin__V1__UpdatePublicServicesRequest *input,
+                                                        Sallyport__Plugin__V1__UpdatePublicServicesResponse_Closure closure,
+                                                        void *closure_data);
+void sallyport__plugin__v1__public_tls__watch_certificates(ProtobufCService *service,
+                                                           const Sallyport__Plugin__V1__WatchCertificatesRequest *input,
+                                                           Sallyport__Plugin__V1__CertificatesEvent_Closure closure,
+                                                           void *closure_data);
 typedef struct Sallyport__Plugin__V1__LoadBalancerAdapter_Service Sallyport__Plugin__V1__LoadBalancerAdapter_Service;
 struct Sallyport__Plugin__V1__LoadBalancerAdapter_Service
 {
@@ -1235,16 +1586,26 @@ extern const ProtobufCMessageDescriptor sallyport__plugin__v1__issue_processing_
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__issue_processing_unit_response__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_trust_request__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__trust_bundle__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_public_services_request__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__public_service__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_public_services_response__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_certificates_request__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__certificates_event__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__public_certificate__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_services_request__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__adapted_service__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_services_response__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_frontends_request__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends_event__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__backend__descriptor;
+extern const ProtobufCEnumDescriptor    sallyport__plugin__v1__backend__state__descriptor;
+extern const ProtobufCEnumDescriptor    sallyport__plugin__v1__backend__proxy_protocol__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__frontend__descriptor;
 extern const ProtobufCServiceDescriptor sallyport__plugin__v1__plugin__descriptor;
 extern const ProtobufCServiceDescriptor sallyport__plugin__v1__policy_source__descriptor;
 extern const ProtobufCServiceDescriptor sallyport__plugin__v1__tlsprovider__descriptor;
+extern const ProtobufCServiceDescriptor sallyport__plugin__v1__public_tls__descriptor;
 extern const ProtobufCServiceDescriptor sallyport__plugin__v1__load_balancer_adapter__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -1173,7 +1173,37 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__load_balance
   (ProtobufCMessageInit) sallyport__policy__v1__tcpservice__load_balancer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target__field_descriptors[4] =
+static const ProtobufCEnumValue sallyport__policy__v1__tcpservice__target__proxy_version__enum_values_by_number[3] =
+{
+  { "PROXY_VERSION_NONE", "SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_NONE", 0 },
+  { "PROXY_VERSION_V1", "SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_V1", 1 },
+  { "PROXY_VERSION_V2", "SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_V2", 2 },
+};
+static const ProtobufCIntRange sallyport__policy__v1__tcpservice__target__proxy_version__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex sallyport__policy__v1__tcpservice__target__proxy_version__enum_values_by_name[3] =
+{
+  { "PROXY_VERSION_NONE", 0 },
+  { "PROXY_VERSION_V1", 1 },
+  { "PROXY_VERSION_V2", 2 },
+};
+const ProtobufCEnumDescriptor sallyport__policy__v1__tcpservice__target__proxy_version__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sallyport.policy.v1.TCPService.Target.ProxyVersion",
+  "ProxyVersion",
+  "Sallyport__Policy__V1__TCPService__Target__ProxyVersion",
+  "sallyport.policy.v1",
+  3,
+  sallyport__policy__v1__tcpservice__target__proxy_version__enum_values_by_number,
+  3,
+  sallyport__policy__v1__tcpservice__target__proxy_version__enum_values_by_name,
+  1,
+  sallyport__policy__v1__tcpservice__target__proxy_version__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target__field_descriptors[5] =
 {
   {
     "selector",
@@ -1223,9 +1253,22 @@ static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "proxy_protocol",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Policy__V1__TCPService__Target, proxy_protocol),
+    &sallyport__policy__v1__tcpservice__target__proxy_version__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__policy__v1__tcpservice__target__field_indices_by_name[] = {
   1,   /* field[1] = port */
+  4,   /* field[4] = proxy_protocol */
   0,   /* field[0] = selector */
   2,   /* field[2] = tls_only */
   3,   /* field[3] = verify */
@@ -1233,7 +1276,7 @@ static const unsigned sallyport__policy__v1__tcpservice__target__field_indices_b
 static const ProtobufCIntRange sallyport__policy__v1__tcpservice__target__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__descriptor =
 {
@@ -1243,7 +1286,7 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__desc
   "Sallyport__Policy__V1__TCPService__Target",
   "sallyport.policy.v1",
   sizeof(Sallyport__Policy__V1__TCPService__Target),
-  4,
+  5,
   sallyport__policy__v1__tcpservice__target__field_descriptors,
   sallyport__policy__v1__tcpservice__target__field_indices_by_name,
   1,  sallyport__policy__v1__tcpservice__target__number_ranges,
@@ -1301,7 +1344,35 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__server_tls__
   (ProtobufCMessageInit) sallyport__policy__v1__tcpservice__server_tls__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__field_descriptors[2] =
+static const ProtobufCEnumValue sallyport__policy__v1__tcpservice__proxy_protocol__header__enum_values_by_number[2] =
+{
+  { "HEADER_REQUIRED", "SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER__HEADER_REQUIRED", 0 },
+  { "HEADER_OPTIONAL", "SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER__HEADER_OPTIONAL", 1 },
+};
+static const ProtobufCIntRange sallyport__policy__v1__tcpservice__proxy_protocol__header__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex sallyport__policy__v1__tcpservice__proxy_protocol__header__enum_values_by_name[2] =
+{
+  { "HEADER_OPTIONAL", 1 },
+  { "HEADER_REQUIRED", 0 },
+};
+const ProtobufCEnumDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__header__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sallyport.policy.v1.TCPService.ProxyProtocol.Header",
+  "Header",
+  "Sallyport__Policy__V1__TCPService__ProxyProtocol__Header",
+  "sallyport.policy.v1",
+  2,
+  sallyport__policy__v1__tcpservice__proxy_protocol__header__enum_values_by_number,
+  2,
+  sallyport__policy__v1__tcpservice__proxy_protocol__header__enum_values_by_name,
+  1,
+  sallyport__policy__v1__tcpservice__proxy_protocol__header__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__field_descriptors[3] =
 {
   {
     "enabled",
@@ -1327,15 +1398,28 @@ static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__proxy_p
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "header",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Policy__V1__TCPService__ProxyProtocol, header),
+    &sallyport__policy__v1__tcpservice__proxy_protocol__header__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__policy__v1__tcpservice__proxy_protocol__field_indices_by_name[] = {
   0,   /* field[0] = enabled */
+  2,   /* field[2] = header */
   1,   /* field[1] = subnets */
 };
 static const ProtobufCIntRange sallyport__policy__v1__tcpservice__proxy_protocol__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__descriptor =
 {
@@ -1345,7 +1429,7 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__proxy_protoc
   "Sallyport__Policy__V1__TCPService__ProxyProtocol",
   "sallyport.policy.v1",
   sizeof(Sallyport__Policy__V1__TCPService__ProxyProtocol),
-  2,
+  3,
   sallyport__policy__v1__tcpservice__proxy_protocol__field_descriptors,
   sallyport__policy__v1__tcpservice__proxy_protocol__field_indices_by_name,
   1,  sallyport__policy__v1__tcpservice__proxy_protocol__number_ranges,

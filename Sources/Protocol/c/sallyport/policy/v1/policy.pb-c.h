@@ -45,6 +45,20 @@ typedef enum _Sallyport__Policy__V1__ProcessingUnit__Type {
   SALLYPORT__POLICY__V1__PROCESSING_UNIT__TYPE__TYPE_CONTAINER = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__POLICY__V1__PROCESSING_UNIT__TYPE)
 } Sallyport__Policy__V1__ProcessingUnit__Type;
+typedef enum _Sallyport__Policy__V1__TCPService__Target__ProxyVersion {
+  SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_NONE = 0,
+  SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_V1 = 1,
+  SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_V2 = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION)
+} Sallyport__Policy__V1__TCPService__Target__ProxyVersion;
+/*
+ * Whether a connection from the subnets may come without a header.
+ */
+typedef enum _Sallyport__Policy__V1__TCPService__ProxyProtocol__Header {
+  SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER__HEADER_REQUIRED = 0,
+  SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER__HEADER_OPTIONAL = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER)
+} Sallyport__Policy__V1__TCPService__ProxyProtocol__Header;
 typedef enum _Sallyport__Policy__V1__TCPService__TLS__Mode {
   SALLYPORT__POLICY__V1__TCPSERVICE__TLS__MODE__MODE_INTERNAL_CA = 0,
   SALLYPORT__POLICY__V1__TCPSERVICE__TLS__MODE__MODE_CUSTOM_CERTIFICATE = 1,
@@ -279,10 +293,14 @@ struct  Sallyport__Policy__V1__TCPService__Target
   uint32_t port;
   protobuf_c_boolean tls_only;
   Sallyport__Policy__V1__TCPService__ServerTLS *verify;
+  /*
+   * A PROXY header that the PU is sent before a flow's bytes.
+   */
+  Sallyport__Policy__V1__TCPService__Target__ProxyVersion proxy_protocol;
 };
 #define SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__policy__v1__tcpservice__target__descriptor) \
-    , NULL, 0, 0, NULL }
+    , NULL, 0, 0, NULL, SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_NONE }
 
 
 /*
@@ -308,10 +326,11 @@ struct  Sallyport__Policy__V1__TCPService__ProxyProtocol
   protobuf_c_boolean enabled;
   size_t n_subnets;
   char **subnets;
+  Sallyport__Policy__V1__TCPService__ProxyProtocol__Header header;
 };
 #define SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__policy__v1__tcpservice__proxy_protocol__descriptor) \
-    , 0, 0,NULL }
+    , 0, 0,NULL, SALLYPORT__POLICY__V1__TCPSERVICE__PROXY_PROTOCOL__HEADER__HEADER_REQUIRED }
 
 
 struct  Sallyport__Policy__V1__TCPService__TLS__ClientAuthentication
@@ -767,8 +786,10 @@ extern const ProtobufCEnumDescriptor    sallyport__policy__v1__processing_unit__
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__load_balancer__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__descriptor;
+extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__target__proxy_version__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__server_tls__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__descriptor;
+extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__proxy_protocol__header__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__tls__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__tls__client_authentication__descriptor;
 extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__tls__mode__descriptor;
