@@ -41,6 +41,23 @@ struct CACommandTests {
         #expect(try await ca("retire").output.hasPrefix("only the root "))
     }
 
+    @Test("the bundle for external clients is printed from the CA's folder and from a node's, and of an older folder it says what to do")
+    func bundle() async throws {
+        _ = try await ca("init", "--trust-domain", "test.example")
+        _ = try await ca("enforcer", "node-1")
+        let bundle = try await ca("bundle")
+        #expect(bundle.status == 0 && bundle.output.ranges(of: "BEGIN CERTIFICATE").count == 1)
+        #expect(try await sallyport(["ca", "bundle", "--directory", directory + "/enforcers/node-1"]).output == bundle.output)
+        #expect(try bundle.output != folder.read("ca/trust.pem"))
+        _ = try await ca("rotate")
+        #expect(try await ca("bundle").output.hasSuffix(bundle.output))
+        #expect(try await ca("bundle").output.ranges(of: "BEGIN CERTIFICATE").count == 2)
+        #expect(try await ca("show").output.contains("ROOT OF PUBLIC PORTS"))
+        for name in ["service-root.pem", "service-root.key", "service-trust.pem"] { try FileManager.default.removeItem(atPath: "\(directory)/\(name)") }
+        let older = try await ca("bundle")
+        #expect(older.status == 2 && older.errors.contains("holds no CA for public ports") && older.errors.contains("`sallyport ca enforcer NAME`"))
+    }
+
     @Test("every command prints the CA as JSON with -o json")
     func asJSON() async throws {
         for arguments in [
@@ -49,7 +66,9 @@ struct CACommandTests {
             let outcome = try await sallyport(["ca"] + arguments + ["--directory", directory, "-o", "json"])
             let object = try #require(try json(outcome.output) as? [String: Any], "\(arguments)")
             #expect(object["trustDomain"] as? String == "test.example")
-            #expect((object["roots"] as? [[String: Any]])?.count == (arguments == ["rotate"] ? 2 : 1))
+            for roots in ["roots", "serviceRoots"] {
+                #expect((object[roots] as? [[String: Any]])?.count == (arguments == ["rotate"] ? 2 : 1))
+            }
             if arguments[0] != "init" {
                 let enforcer = try #require((object["enforcers"] as? [[String: Any]])?.first)
                 #expect(enforcer["namespaces"] as? [String] == ["/acme"])

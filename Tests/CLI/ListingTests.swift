@@ -90,6 +90,41 @@ struct ListingTests {
         #expect(rows?.last?["required"] as? Bool == false)
     }
 
+    @Test("a public port is listed with what it serves, until when, and what is wrong with that")
+    func publicPorts() async throws {
+        let fake = FakeControl {
+            $0.services = [
+                .with {
+                    $0.namespace = "/demo"
+                    $0.name = "web"
+                    $0.targetPort = 80
+                    $0.publicPort = 8003
+                    $0.publicTlsMode = "InternalCA"
+                    $0.publicCertificateNotAfter = 1_803_859_200
+                },
+                .with {
+                    $0.namespace = "/demo"
+                    $0.name = "shop"
+                    $0.targetPort = 81
+                    $0.publicPort = 8004
+                    $0.publicTlsMode = "CustomCertificate"
+                    $0.publicProblem = "tls-custom-certificate: tls.key is encrypted"
+                },
+            ]
+        }
+        #expect(
+            try await sallyport(["services"], asking: fake).output == """
+                SERVICE     TARGET  PUBLIC                            PROBLEM
+                /demo/web       80  8003 InternalCA until 2027-03-01
+                /demo/shop      81  8004 CustomCertificate            tls-custom-certificate: tls.key is encrypted
+
+                """)
+        let services = try json(await sallyport(["services", "-o", "json"], asking: fake).output) as? [[String: Any]]
+        #expect(services?.map { $0["publicTLSMode"] as? String } == ["InternalCA", "CustomCertificate"])
+        #expect(services?.map { ($0["publicCertificateNotAfter"] as? String)?.prefix(10) } == ["2027-03-01", ""])
+        #expect(services?.last?["publicProblem"] as? String == "tls-custom-certificate: tls.key is encrypted")
+    }
+
     @Test("services and processing units are listed, in text and as JSON arrays")
     func servicesAndUnits() async throws {
         let fake = FakeControl {

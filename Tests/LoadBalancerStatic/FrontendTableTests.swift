@@ -39,7 +39,7 @@ import Testing
 
     /// "192.0.2.1/32:9376 web.example.com, …; problem"
     private func shown(_ name: String) -> String {
-        guard let message = table.state.frontends[key(name)]?.message else { return "unknown" }
+        guard let message = table.state[key(name)] else { return "unknown" }
         let frontends = message.frontends.map { frontend in
             let address = IPAddress(bytes: frontend.address).map { "\($0)" } ?? "?"
             return "\(address)/\(frontend.prefixLength):\(frontend.port)" + (frontend.host.isEmpty ? "" : " \(frontend.host)")
@@ -205,7 +205,7 @@ import Testing
     @Test("a service with more addresses than fit a message keeps what fits, and says so")
     func tooMany() throws {
         update(service("web", addresses: (0..<120_000).map { "10.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)" }))
-        let message = try #require(table.state.frontends[key("web")]?.message)
+        let message = try #require(table.state[key("web")])
         #expect(try (message.serializedBytes() as [UInt8]).count < 4 << 20 && message.frontends.count > 80_000)
         #expect(message.problem == "has more frontends than \(message.frontends.count); list fewer, or CIDRs")
     }
@@ -218,7 +218,7 @@ import Testing
             let fresh = (0..<1000).map { "10.\(second).\($0 / 250).\($0 % 250)" }
             #expect(ask(at: Int64(second), answer(fresh, ttl: 1)))
         }
-        let frontends = table.state.frontends[key("web")]?.message.frontends ?? []
+        let frontends = table.state[key("web")]?.frontends ?? []
         #expect(frontends.count == 4096)
         #expect(frontends.count { $0.address.starts(with: [10, 9]) } == 1000)
         #expect(frontends.count { $0.address.starts(with: [10, 0]) } == 0)

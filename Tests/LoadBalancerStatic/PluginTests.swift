@@ -3,31 +3,10 @@
 import Linux
 import LoadBalancerStatic
 import PluginKit
+import PluginSupport
 import SallyportProtocol
 import Synchronization
 import Testing
-
-/// A clock that stands until it is turned.
-private final class ManualClock: Sendable {
-    private let time = Mutex<Int64>(0)
-    private let turned = Latest<Int64>()
-
-    func turn(to now: Int64) {
-        time.withLock { $0 = now }
-        turned.set(now)
-    }
-
-    var clock: NameClock {
-        NameClock(now: { self.time.withLock { $0 } }) { deadline in
-            var version: UInt64 = 0
-            while self.time.withLock({ $0 }) < deadline {
-                guard let next = try? await self.turned.next(after: version) else { return false }
-                version = next.version
-            }
-            return !Task.isCancelled
-        }
-    }
-}
 
 @Suite("The static load-balancer adapter", .timeLimit(.minutes(1)))
 struct PluginTests {

@@ -43,6 +43,60 @@ struct CertificateAuthorityTests {
         #expect(try CertificateAuthority(at: path).contents().roots.count == 1)
     }
 
+    @Test("the CA of public ports is another one, with keys as well kept, and follows rotation and retirement")
+    func services() throws {
+        let ca = try create()
+        let node = try ca.issueEnforcer("node", now: now)
+        for name in ["service-root.key", "enforcers/node/service-key.pem"] { #expect(mode(name) == 0o600) }
+        let first = try ServiceFolder.bundle(at: path)
+        #expect(try ServiceFolder.bundle(at: node) == first)
+        #expect(try folder.read("ca/trust.pem") != first)
+        let before = try ServiceFolder(reading: node).authority
+        #expect(before.validity.notAfter == now + EnforcerAuthority.lifetime)
+        let rotated = try ca.rotate(now: now)
+        #expect(try ServiceFolder.bundle(at: node).hasSuffix(first))
+        #expect(try rotated.contents().serviceRoots.count == 2)
+        #expect(try ServiceFolder(reading: node).authority.issuerID == before.issuerID)
+        #expect(try rotated.contents().enforcers.map(\.isOfCurrentServiceRoot) == [false])
+        #expect(throws: PKIError.self) { try rotated.retire(now: now) }
+        try rotated.issueEnforcer("node", now: now)
+        _ = try rotated.retire(now: now)
+        #expect(try ServiceFolder(reading: node).authority.issuerID != before.issuerID)
+        #expect(try !ServiceFolder.bundle(at: path).contains(first))
+    }
+
+    @Test("a folder made before there was a CA of public ports works, and has one after the next enforcer or rotation", arguments: [true, false])
+    func olderFolder(_ byRotation: Bool) throws {
+        _ = try create()
+        for name in ["service-root.pem", "service-root.key", "service-trust.pem"] { unlink("\(path)/\(name)") }
+        let ca = try CertificateAuthority(at: path)
+        #expect(try ca.contents().serviceRoots.isEmpty)
+        #expect(throws: PKIError.self) { try ServiceFolder.bundle(at: path) }
+        if byRotation { _ = try ca.rotate(now: now) } else { try ca.issueEnforcer("node", now: now) }
+        #expect(try CertificateAuthority(at: path).contents().serviceRoots.count == 1)
+        #expect(try ServiceFolder.bundle(at: path).ranges(of: "BEGIN CERTIFICATE").count == 1)
+    }
+
+    @Test("the files of public ports are checked for owner, mode and whether they belong together, and named")
+    func serviceFaults() throws {
+        let ca = try create()
+        let node = try ca.issueEnforcer("node", now: now)
+        let other = try ca.issueEnforcer("other", now: now)
+        func fault() -> String { refusal { _ = try ServiceFolder(reading: node) }.path }
+        chmod("\(node)/service-key.pem", 0o640)
+        #expect(fault() == "/enforcers/node/service-key.pem")
+        chmod("\(node)/service-key.pem", 0o600)
+        let key = try folder.read("ca/enforcers/node/service-key.pem")
+        try folder.write(folder.read("ca/enforcers/other/service-key.pem"), to: "ca/enforcers/node/service-key.pem", mode: 0o600)
+        #expect(fault() == "/enforcers/node/service-key.pem")
+        try folder.write(key, to: "ca/enforcers/node/service-key.pem", mode: 0o600)
+        // The enforcers' own are no CA for servers, and the other way about.
+        try folder.write(folder.read("ca/trust.pem"), to: "ca/enforcers/node/service-trust.pem")
+        #expect(fault() == "/enforcers/node/service-intermediate.pem")
+        try folder.write(folder.read("ca/service-trust.pem"), to: "ca/enforcers/other/trust.pem")
+        #expect(refusal { _ = try EnforcerFolder(reading: other) }.path == "/enforcers/other/trust.pem")
+    }
+
     @Test("a folder that holds a CA is left as it is")
     func twice() throws {
         _ = try create()

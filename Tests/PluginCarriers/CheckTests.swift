@@ -1,4 +1,5 @@
 import Linux
+import PKI
 import PluginCarriers
 import Support
 import Synchronization
@@ -35,6 +36,23 @@ struct CheckTests {
         #expect(lines.allSatisfy { $0.hasPrefix("✓") }, "\(lines)")
         for carrier in ["in process", "out of process"] {
             #expect(lines.contains("✓ \(carrier): Watch sends everything there is, and then its mark"))
+        }
+    }
+
+    @Test("the plugins for public ports keep every promise through both carriers", arguments: ["tls-custom-certificate", "tls-none", "tls-internal-ca"])
+    func publicPorts(_ plugin: String) async throws {
+        let folder = try TemporaryFolder()
+        var configuration = "{}"
+        if plugin == "tls-internal-ca" {
+            let ca = try CertificateAuthority.create(at: folder.path + "/ca", trustDomain: "check.invalid", now: clinux_realtime() / 1_000_000_000)
+            let node = try ca.issueEnforcer("sallyport-check", now: clinux_realtime() / 1_000_000_000)
+            configuration = #"{"directory": "\#(node)"}"#
+        }
+        let (passed, lines) = await check("\(PluginWorkshop.products)/lib\(plugin).so", configuration: configuration)
+        #expect(passed, "\(lines)")
+        for carrier in ["in process", "out of process"] {
+            #expect(lines.contains("✓ \(carrier): WatchCertificates sends everything there is, and then its mark"))
+            #expect(lines.contains("✓ \(carrier): UpdateServices takes an empty list, and the same public service twice"))
         }
     }
 

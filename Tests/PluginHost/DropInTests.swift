@@ -14,7 +14,7 @@ struct DropInTests {
         ("version: 1\nplugin: [a]", "10-x.yaml:2:9: plugin: must be the name of a plugin, not a list"),
         ("version: 1\nplugin: well\nrequired: yes", "10-x.yaml:3:11: required: must be true or false, not \"yes\""),
         ("version: 1\nplugin: well\nsha256: abc", "10-x.yaml:3:9: sha256: must be 64 hexadecimal digits, as sha256sum prints, not \"abc\""),
-        ("version: 1\nplugin: well\nkind: policy", "10-x.yaml:3:7: kind: must be policy-source, tls-provider or load-balancer-adapter, not \"policy\""),
+        ("version: 1\nplugin: well\nkind: policy", "10-x.yaml:3:7: kind: must be policy-source, tls-provider, load-balancer-adapter or public-tls, not \"policy\""),
         ("version: 1\nplugin: well\nisolation: host\nuser: nobody", "10-x.yaml: user: a plugin in the daemon's process has the daemon's user; leave it out, or use isolation: process"),
         ("version: 1\nplugin: well\nconfig: [a]", "10-x.yaml:3:9: config: must be a mapping, not a list"),
         ("version: 1\nplugin: well\nconfig:\n  a: 1\n  a: 2", "10-x.yaml:5:3: config.a: is already given on line 4; keep one of the two"),

@@ -12,11 +12,13 @@ actor RecordingSink: PluginSink {
     private(set) var policy: [Sallyport_Plugin_V1_PolicyEvent] = []
     private(set) var bundles: [Sallyport_Plugin_V1_TrustBundle] = []
     private(set) var frontends: [Sallyport_Plugin_V1_FrontendsEvent] = []
+    private(set) var certificates: [Sallyport_Plugin_V1_CertificatesEvent] = []
     private(set) var changes = 0
 
     func policy(source: String, _ event: Sallyport_Plugin_V1_PolicyEvent) { policy.append(event) }
     func trust(provider: String, _ bundle: Sallyport_Plugin_V1_TrustBundle) { bundles.append(bundle) }
     func frontends(adapter: String, _ event: Sallyport_Plugin_V1_FrontendsEvent) { frontends.append(event) }
+    func certificates(provider: String, _ event: Sallyport_Plugin_V1_CertificatesEvent) { certificates.append(event) }
     func pluginsChanged() { changes += 1 }
 
     /// The documents that are in force after all events, and how many times a group of events was complete.

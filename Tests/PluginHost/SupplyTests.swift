@@ -160,4 +160,55 @@ struct SupplyTests {
         #expect(await fixture.sink.frontends.last?.changed.first?.frontends.first?.port == 1)
         await fixture.host.stop()
     }
+
+    private func publicService(_ mode: PublicTLSMode, _ name: String = "web") -> Sallyport_Plugin_V1_PublicService {
+        .with {
+            $0.key.name = name
+            $0.tls.mode = mode
+        }
+    }
+
+    @Test("the provider of a mode is told of its services alone, and what it brings of others is dropped", arguments: ["process", "host"])
+    func publicPorts(_ isolation: String) async throws {
+        let fixture = try HostFixture()
+        await fixture.host.updatePublicServices(upserts: [publicService(.customCertificate), publicService(.none, "raw")], removes: [], replaceAll: false)
+        #expect(await fixture.host.problem(ofPublicTLSMode: .customCertificate)?.hasSuffix("starts a plugin for tls.mode CustomCertificate") == true)
+        try await fixture.workshop.build("publishes")
+        try fixture.add("publishes", isolation: isolation, "kind: public-tls")
+        await fixture.host.start()
+        try await fixture.wait("publishes", .ready)
+        #expect(await fixture.host.problem(ofPublicTLSMode: .customCertificate) == nil)
+        #expect(await fixture.host.problem(ofPublicTLSMode: .none) != nil)
+        #expect(await fixture.sink.certificates.map { $0.changed.map(\.notAfter) } == [[1]])
+        // The other mode's services are none of its business.
+        await fixture.host.updatePublicServices(upserts: [publicService(.none, "other")], removes: [], replaceAll: false)
+        // In another mode the service is not this plugin's any longer: it is told, and its answer is dropped.
+        await fixture.host.updatePublicServices(upserts: [publicService(.none)], removes: [], replaceAll: false)
+        try await eventually { await fixture.sink.certificates.count == 2 }
+        #expect(await fixture.sink.certificates.last?.changed.isEmpty == true)
+        await fixture.host.updatePublicServices(upserts: [publicService(.customCertificate)], removes: [], replaceAll: false)
+        try await eventually { await fixture.sink.certificates.last?.changed.first?.notAfter == 3 }
+        await fixture.host.stop()
+    }
+
+    @Test("of two plugins for one mode the one whose drop-in comes first has it, and the other says whose it is; in its stead it works")
+    func twoForOneMode() async throws {
+        let fixture = try HostFixture()
+        try await fixture.workshop.build("publishes")
+        try fixture.write("50-second.yaml", "version: 1\nplugin: publishes\n")
+        await fixture.host.start()
+        try await fixture.wait("second", .ready)
+        try fixture.write("40-first.yaml", "version: 1\nplugin: publishes\n")
+        #expect(await fixture.host.reload() == [])
+        try await fixture.wait("first", .ready)
+        let refused = "tls.mode CustomCertificate is supplied by the plugin of 40-first.yaml already: disable one of the two"
+        #expect(try await fixture.wait("second", .failed).message == refused)
+        // Tried again at each reload, and refused again.
+        #expect(await fixture.host.reload() == [])
+        #expect(try await fixture.wait("second", .failed).message == refused)
+        try fixture.write("40-first.yaml", "version: 1\nplugin: publishes\ndisabled: true\n")
+        #expect(await fixture.host.reload() == [])
+        try await fixture.wait("second", .ready)
+        await fixture.host.stop()
+    }
 }

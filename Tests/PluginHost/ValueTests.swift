@@ -48,7 +48,7 @@ struct ValueTests {
 
     @Test("a book tells everything first, then the last of each change")
     func book() {
-        var book = ServiceBook()
+        var book = ServiceBook<Sallyport_Plugin_V1_UpdateServicesRequest>()
         book.apply(upserts: [service("a"), service("b")], removes: [], replaceAll: false)
         let first = book.take()
         #expect(first.count == 1 && first[0].replaceAll && Set(first[0].upserts.map(\.key.name)) == ["a", "b"])
@@ -66,10 +66,52 @@ struct ValueTests {
 
     @Test("an update over 1 MiB goes in parts, of which only the first replaces")
     func parts() {
-        var book = ServiceBook()
+        var book = ServiceBook<Sallyport_Plugin_V1_UpdateServicesRequest>()
         book.apply(upserts: (0..<5).map { service("\($0)", bytes: 600_000) }, removes: [], replaceAll: false)
         let parts = book.take()
         #expect(parts.map(\.replaceAll) == [true, false, false])
         #expect(Set(parts.flatMap(\.upserts).map(\.key.name)) == ["0", "1", "2", "3", "4"])
+    }
+
+    private func publicService(_ name: String, _ mode: PublicTLSMode) -> Sallyport_Plugin_V1_PublicService {
+        .with {
+            $0.key = key(name)
+            $0.tls.mode = mode
+        }
+    }
+
+    @Test("services of public ports go to the owner of their mode, and leave it with their mode")
+    func routing() {
+        var routing = PublicPortRouting()
+        var updates = routing.apply(upserts: [publicService("a", .internalCa), publicService("b", .none)], removes: [], replaceAll: false)
+        #expect(updates.isEmpty)
+        let internalCA = routing.claim([.internalCa], "ca", file: "20-ca.yaml")
+        #expect(internalCA == .granted(services: [publicService("a", .internalCa)], losers: [:]))
+        let both = routing.claim([.none, .customCertificate], "both", file: "30-both.yaml")
+        #expect(both == .granted(services: [publicService("b", .none)], losers: [:]))
+        // Between two modes of one owner it is a change, and no leaving.
+        updates = routing.apply(upserts: [publicService("b", .customCertificate)], removes: [], replaceAll: false)
+        #expect(updates == ["both": .init(upserts: [publicService("b", .customCertificate)])])
+        updates = routing.apply(upserts: [publicService("b", .internalCa)], removes: [key("unknown")], replaceAll: false)
+        #expect(updates == ["both": .init(removes: [key("b")]), "ca": .init(upserts: [publicService("b", .internalCa)])])
+        updates = routing.apply(upserts: [publicService("c", .none)], removes: [], replaceAll: true)
+        #expect(Set(updates["ca"]?.removes ?? []) == [key("a"), key("b")])
+        #expect(updates["both"]?.upserts == [publicService("c", .none)])
+    }
+
+    @Test("a plugin that comes later takes a mode only from those whose drop-ins come after its own, and they lose all they had")
+    func claims() {
+        var routing = PublicPortRouting()
+        _ = routing.claim([.none, .customCertificate], "b", file: "20-b.yaml")
+        let late = routing.claim([.none], "c", file: "30-c.yaml")
+        #expect(late == .refused(.none, by: "20-b.yaml"))
+        // A restart claims again.
+        let again = routing.claim([.none, .customCertificate], "b", file: "20-b.yaml")
+        #expect(again == .granted(services: [], losers: [:]))
+        let early = routing.claim([.none], "a", file: "10-a.yaml")
+        #expect(early == .granted(services: [], losers: ["b": .none]))
+        #expect(routing.owner(of: .none) == "a" && routing.owner(of: .customCertificate) == nil)
+        routing.release("a")
+        #expect(routing.owner(of: .none) == nil)
     }
 }

@@ -50,6 +50,31 @@ final class Rehearsal: PolicySourcePlugin {
     }
 }
 
+/// Serves every service of two modes as it is named.
+final class PortRehearsal: PublicTLSPlugin {
+    struct Configuration: Decodable, Sendable {}
+
+    static let description = PluginDescription(name: "port-rehearsal", version: "1", summary: "for tests")
+    static let publicTLSModes: [PublicTLSMode] = [.customCertificate, .none]
+
+    private let states = Latest<ServiceState<CertificatesEvent>>()
+    private let state = Mutex(ServiceState<CertificatesEvent>())
+
+    init(host: PluginHostHandle) {}
+
+    func configure(_ configuration: Configuration, host facts: HostFacts) async throws {}
+
+    func updateServices(_ request: UpdatePublicServicesRequest) async throws {
+        states.set(
+            state.withLock { state in
+                for service in request.upserts { state.set(.with { $0.service = service.key }) }
+                return state
+            })
+    }
+
+    func watchCertificates(_ events: MessageSender<CertificatesEvent>) async throws { try await states.send(to: events) }
+}
+
 @Suite("A plugin in Swift behind the C interface", .timeLimit(.minutes(1)))
 struct PluginKitTests {
     @Test("describe names the kinds that the type conforms to and every setting")
@@ -61,6 +86,45 @@ struct PluginKitTests {
         #expect(description.name == "rehearsal")
         #expect(description.kinds == [.policySource])
         #expect(description.settings.map(\.name) == ["directory", "zones", "zones[].name", "zones[].ttl", "labels"])
+    }
+
+    @Test("a provider of public ports describes its modes, takes services, and tells of them to each watch")
+    func publicPorts() async throws {
+        let host = try FakeHost(PortRehearsal.self)
+        let described = await host.call(SALLYPORT_SERVICE_PLUGIN, "Describe", Sallyport_Plugin_V1_DescribeRequest())
+        let description = try Sallyport_Plugin_V1_DescribeResponse(serializedBytes: described.messages[0])
+        #expect(description.kinds == [.publicTls])
+        #expect(description.publicTlsModes == [.customCertificate, .none])
+        var request = UpdatePublicServicesRequest()
+        request.upserts = [.with { $0.key.name = "web" }]
+        #expect(await host.call(SALLYPORT_SERVICE_PUBLIC_TLS, "UpdateServices", request).code == SALLYPORT_OK)
+        let watch = host.start(SALLYPORT_SERVICE_PUBLIC_TLS, "WatchCertificates", bytes: [])
+        while host.messages(watch).isEmpty { await Task.yield() }
+        let event = try CertificatesEvent(serializedBytes: host.messages(watch)[0])
+        #expect(event.complete && event.changed.map(\.service.name) == ["web"])
+    }
+
+    @Test("a service's state is told as what changed; what is set anew is told again, and much of it in parts, of which only the last is complete")
+    func serviceState() {
+        func certificate(_ name: String, bytes: Int = 1) -> PublicCertificate {
+            .with {
+                $0.service.name = name
+                $0.chain = [.init(repeating: 0, count: bytes)]
+            }
+        }
+        var state = ServiceState<CertificatesEvent>()
+        #expect(state.events(since: state, isFirst: true) == [.with { $0.complete = true }])
+        #expect(state.events(since: state, isFirst: false) == [])
+        state.set(certificate("a"))
+        state.set(certificate("b"))
+        let before = state
+        state.set(certificate("b", bytes: 2))
+        state.remove(certificate("a").service)
+        #expect(state.events(since: before, isFirst: false) == [.with { $0.changed = [certificate("b", bytes: 2)] }])
+        for number in 0..<5 { state.set(certificate("\(number)", bytes: 1 << 20)) }
+        let events = state.events(since: ServiceState(), isFirst: true)
+        #expect(events.count > 1 && events.map(\.complete) == Array(repeating: false, count: events.count - 1) + [true])
+        #expect(Set(events.flatMap { $0.changed.map(\.service.name) }) == ["b", "0", "1", "2", "3", "4"])
     }
 
     @Test("a configuration's problems name the field", arguments: [

@@ -3,6 +3,7 @@
 import Linux
 import PKI
 import PluginKit
+import PluginSupport
 import Support
 import Synchronization
 import TLSInternalCA
@@ -11,7 +12,7 @@ final class PluginBench: Sendable {
     let folder: TemporaryFolder
     let ca: CertificateAuthority
     let plugin: InternalCA
-    let clock = SettableClock(TestAuthority.now)
+    let clock = ManualClock(TestAuthority.now)
     let log = Lines()
     private let thread: SerialThread
 
@@ -20,7 +21,7 @@ final class PluginBench: Sendable {
         ca = try .create(at: folder.path + "/ca", trustDomain: "test.example", now: clock.now)
         thread = try SerialThread(name: "test-plugin")
         let clock = clock, log = log
-        plugin = InternalCA(host: PluginHostHandle(thread: thread) { _, text in log.add(text) }) { clock.now }
+        plugin = InternalCA(host: PluginHostHandle(thread: thread) { _, text in log.add(text) }, clock: clock.clock)
     }
 
     deinit { thread.stop() }
@@ -31,11 +32,12 @@ final class PluginBench: Sendable {
             name, namespaces: namespaces.map { try NamespacePath($0) }, now: clock.now, lifetime: lifetime)
     }
 
-    func configure(_ directory: String, enforcer: String? = nil, lifetime: String? = nil, trustDomain: String = "") async throws {
+    func configure(_ directory: String, enforcer: String? = nil, lifetime: String? = nil, serviceLifetime: String? = nil, trustDomain: String = "") async throws {
         var facts = HostFacts()
         facts.enforcer = "node"
         facts.trustDomain = trustDomain
-        try await plugin.configure(InternalCAConfiguration(directory: directory, enforcer: enforcer, lifetime: lifetime), host: facts)
+        try await plugin.configure(
+            InternalCAConfiguration(directory: directory, enforcer: enforcer, lifetime: lifetime, serviceLifetime: serviceLifetime), host: facts)
     }
 
     func request(_ namespace: String = "/", _ name: String = "web", tags: [String] = []) throws -> IssueRequest {
@@ -67,13 +69,6 @@ final class PluginBench: Sendable {
             try? await Task.sleep(for: .milliseconds(5))
         }
     }
-}
-
-final class SettableClock: Sendable {
-    private let seconds: Mutex<Int64>
-    init(_ start: Int64) { seconds = Mutex(start) }
-    var now: Int64 { seconds.withLock { $0 } }
-    func advance(_ by: Int64) { seconds.withLock { $0 += by } }
 }
 
 final class Lines: Sendable {

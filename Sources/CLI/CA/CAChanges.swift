@@ -5,7 +5,7 @@ import FlowFormat
 import PKI
 
 struct CAInitCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "init", abstract: "Make a CA: a folder with a new root.")
+    static let configuration = CommandConfiguration(commandName: "init", abstract: "Make a CA: a folder with a new root, and one for public ports.")
 
     @OptionGroup var options: CAOptions
 
@@ -17,7 +17,7 @@ struct CAInitCommand: AsyncParsableCommand {
             let ca = try CertificateAuthority.create(at: options.directory, trustDomain: trustDomain, now: options.now)
             try options.report(
                 ca, "made a CA for \(ca.trustDomain) in \(ca.directory)",
-                "next: `sallyport ca enforcer NAME` for each node; keep \(ca.directory)/root.key from others, and in a backup")
+                "next: `sallyport ca enforcer NAME` for each node; keep root.key and service-root.key in \(ca.directory) from others, and in a backup")
         }
     }
 }
@@ -46,14 +46,14 @@ struct CAEnforcerCommand: AsyncParsableCommand {
             try options.report(
                 ca,
                 "\(name) may speak for \(made.facts.namespaces.map(\.description).joined(separator: " ")) until \(date(made.facts.validity.notAfter))",
-                "next: copy the files in \(folder) to the node's /etc/sallyport/ca (mode 0700), and remove \(folder)/key.pem here")
+                "next: copy the files in \(folder) to the node's /etc/sallyport/ca (mode 0700), and remove key.pem and service-key.pem here")
         }
     }
 }
 
 struct CARotateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rotate", abstract: "Make a new root, and trust it beside the old one.",
+        commandName: "rotate", abstract: "Make new roots, and trust them beside the old ones.",
         discussion: "Enforcers go on under the old root until each is renewed; `retire` then ends the overlap. Nothing is refused in between.")
 
     @OptionGroup var options: CAOptions
@@ -64,7 +64,7 @@ struct CARotateCommand: AsyncParsableCommand {
             let contents = try ca.contents()
             try options.report(
                 ca, "\(contents.roots.count) roots are trusted; the new one is \(contents.roots[0].fingerprint.prefix(16))",
-                "next: copy \(ca.directory)/trust.pem to every node's /etc/sallyport/ca; only then `sallyport ca enforcer NAME` for each, and its files to its node; at last `sallyport ca retire`"
+                "next: copy trust.pem and service-trust.pem of \(ca.directory) to every node's /etc/sallyport/ca, and `sallyport ca bundle` to clients of public ports; only then `sallyport ca enforcer NAME` for each, and its files to its node; at last `sallyport ca retire`"
             )
         }
     }
@@ -84,7 +84,7 @@ struct CARetireCommand: AsyncParsableCommand {
             let ca = try options.open().retire(now: options.now, force: force)
             try options.report(
                 ca, "only the root \(try ca.contents().roots[0].fingerprint.prefix(16)) is trusted",
-                "next: copy \(ca.directory)/trust.pem to every node's /etc/sallyport/ca, once every node has its new intermediate")
+                "next: copy trust.pem and service-trust.pem of \(ca.directory) to every node's /etc/sallyport/ca, once every node has its new intermediate")
         }
     }
 }

@@ -7,12 +7,13 @@ import PKI
 
 struct CACommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ca", abstract: "Make and keep the internal CA that enforcers identify each other by.",
+        commandName: "ca", abstract: "Make and keep the internal CA: what enforcers identify each other by, and what public ports serve.",
         discussion: """
-            A CA is a folder: a root, and an intermediate for each enforcer, limited to namespaces. None of this talks to a daemon; \
+            A CA is a folder: a root, and an intermediate for each enforcer, limited to namespaces; and apart from these a root and \
+            intermediates for public ports, which external clients are to trust. None of this talks to a daemon; \
             the plugin tls-internal-ca watches the folder that it is given.
             """,
-        subcommands: [CAInitCommand.self, CAEnforcerCommand.self, CAShowCommand.self, CARotateCommand.self, CARetireCommand.self])
+        subcommands: [CAInitCommand.self, CAEnforcerCommand.self, CAShowCommand.self, CABundleCommand.self, CARotateCommand.self, CARetireCommand.self])
 }
 
 struct CAOptions: ParsableArguments {

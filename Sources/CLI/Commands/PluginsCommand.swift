@@ -55,6 +55,7 @@ extension Sallyport_Plugin_V1_PluginKind {
         case .policySource: "policy-source"
         case .tlsProvider: "tls-provider"
         case .loadBalancerAdapter: "load-balancer-adapter"
+        case .publicTls: "public-tls"
         case .unspecified, .UNRECOGNIZED: "unknown"
         }
     }

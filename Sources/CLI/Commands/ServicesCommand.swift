@@ -27,16 +27,24 @@ struct ServicesCommand: DaemonCommand {
 
     private func table(_ services: [Sallyport_Control_V1_ServiceStatus]) -> Table {
         var table = Table(
-            ("SERVICE", .left), ("FRONTENDS", .flexible), ("TARGET", .right), ("TLS", .left), ("PUBLIC", .right), ("TARGETS", .flexible),
+            ("SERVICE", .left), ("FRONTENDS", .flexible), ("TARGET", .right), ("TLS", .left), ("PUBLIC", .left), ("TARGETS", .flexible),
             ("ADAPTER", .left), ("PROBLEM", .flexible))
         for service in services {
             table.add(
                 .init(path(service.namespace, service.name)), .init(service.frontends.joined(separator: " ")),
                 .init("\(service.targetPort)"), .init(service.tlsOnly ? "only" : ""),
-                .init(service.publicPort > 0 ? "\(service.publicPort)" : ""), .init(service.targets.joined(separator: " ")),
-                .init(service.adapter), .init(service.problem, .bad))
+                .init(publicPort(service)), .init(service.targets.joined(separator: " ")),
+                .init(service.adapter), 
+                .init([service.problem, service.publicProblem].filter { !$0.isEmpty }.joined(separator: "; "), .bad))
         }
         return table
+    }
+
+    /// "8003 InternalCA until 2027-03-01".
+    private func publicPort(_ service: Sallyport_Control_V1_ServiceStatus) -> String {
+        guard service.publicPort > 0 else { return "" }
+        let end = service.publicCertificateNotAfter > 0 ? "until \(date(service.publicCertificateNotAfter))" : ""
+        return ["\(service.publicPort)", service.publicTlsMode, end].filter { !$0.isEmpty }.joined(separator: " ")
     }
 
     private func json(_ json: inout JSONText, _ service: Sallyport_Control_V1_ServiceStatus) {
@@ -47,6 +55,9 @@ struct ServicesCommand: DaemonCommand {
             $0.field("targetPort", UInt64(service.targetPort))
             $0.field("tlsOnly", service.tlsOnly)
             $0.field("publicPort", UInt64(service.publicPort))
+            $0.field("publicTLSMode", service.publicTlsMode)
+            $0.field("publicCertificateNotAfter", service.publicCertificateNotAfter > 0 ? rfc3339(seconds: service.publicCertificateNotAfter) : "")
+            $0.field("publicProblem", service.publicProblem)
             $0.field("targets", service.targets)
             $0.field("adapter", service.adapter)
             $0.field("tags", service.tags)

@@ -56,9 +56,3 @@ extension JSONText {
         }
     }
 }
-
-/// "2026-03-01T09:05:07.000000000Z"; empty for 0, which the protocol uses for no time.
-func rfc3339(seconds: Int64) -> String {
-    let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return seconds == 0 || overflow ? "" : rfc3339(nanoseconds: nanoseconds)
-}

@@ -56,7 +56,7 @@ extension Form where Value == DaemonConfiguration {
     private static let timeouts = Form<DataPathConfiguration.Timeouts>.mapping(
         [
             Field("handshake", \.handshake, .duration), Field("dial", \.dial, .duration), Field("halfClosed", \.halfClosed, .duration),
-            Field("drain", \.drain, .duration), Field("lasting", \.lasting, .duration),
+            Field("drain", \.drain, .duration), Field("lasting", \.lasting, .duration), Field("proxyHeader", \.proxyHeader, .duration),
         ], initial: .init())
 
     private static let tls = Form<DaemonConfiguration.TLS>.mapping([Field("resumption", \.resumption, .flag)], initial: .init())

@@ -91,6 +91,9 @@ final class ControlEndpoint: ControlService {
                 MetricFamily(
                     "sallyport_accept_failures_total", .counter, help: "accept(2) failed for want of descriptors or memory.",
                     Double(counters.acceptFailures)),
+                MetricFamily(
+                    "sallyport_health_checks_total", .counter, help: "Connections that ended before they said anything.",
+                    Double(counters.healthChecks)),
                 MetricFamily("sallyport_problems", .gauge, help: "Documents and settings that are wrong now.", Double(problems)),
             ])
     }

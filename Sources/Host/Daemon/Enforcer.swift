@@ -31,6 +31,7 @@ public actor Enforcer {
     var sourceProblems: [String: [Sallyport_Policy_V1_Problem]] = [:]
     var refusedProblems: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Problem] = [:]
     var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
+    var publicCertificates = PublicCertificates()
     private var isCompileDue = false
     private var hasPolicy = false
     /// Wired once, before anything arrives.
@@ -123,6 +124,9 @@ public actor Enforcer {
         let services = upserts.filter { $0.key.kind == .tcpService }
         let removedServices = removes.filter { $0.kind == .tcpService }
         if services.isEmpty && removedServices.isEmpty { return }
+        let publicServices = publicCertificates.follow(services, removed: Array(removedServices))
+        // A task of its own with one call: what a later change tells comes later.
+        Task { await plugins?.updatePublicServices(upserts: publicServices.upserts, removes: publicServices.removes, replaceAll: false) }
         Task { await tellAdapters(services, removed: Array(removedServices)) }
     }
 
@@ -196,6 +200,17 @@ public actor Enforcer {
         publish()
     }
 
+    func take(_ event: Sallyport_Plugin_V1_CertificatesEvent, from provider: String) {
+        let before = event.changed.map { publicCertificates[$0.service]?.problem }
+        if publicCertificates.take(event, from: provider) { publish() }
+        for (changed, before) in zip(event.changed, before) {
+            guard let problem = publicCertificates[changed.service]?.problem, !problem.isEmpty, problem != before else { continue }
+            logger.warning("public-certificate-problem", metadata: [
+                "service": "\(changed.service.namespace)/\(changed.service.name)", "problem": "\(problem)",
+            ])
+        }
+    }
+
     // MARK: - Generations
 
     private func needsCompile() {
@@ -258,7 +273,8 @@ public actor Enforcer {
 
     private func publish() {
         guard let trust else { return }
-        dataPath.publish(Generation(snapshot: snapshot, trust: trust, credentials: credentials))
+        dataPath.publish(
+            Generation(snapshot: snapshot, trust: trust, credentials: credentials, publicCredentials: publicCertificates.credentials))
     }
 
     // MARK: - Condition

@@ -2,6 +2,7 @@
 
 import Identity
 import Linux
+import PluginHost
 import Policy
 import SallyportProtocol
 
@@ -9,7 +10,7 @@ extension Enforcer {
     /// Everything but the data path's counts.
     func status() async -> Sallyport_Control_V1_StatusResponse {
         let (ready, texts) = await conditions()
-        let problems = problems()
+        let problems = await problems()
         return .with {
             $0.enforcer = configuration.enforcer
             $0.version = sallyportVersion
@@ -29,12 +30,30 @@ extension Enforcer {
     }
 
     /// What is wrong now, wherever it was found.
-    func problems() -> [Sallyport_Policy_V1_Problem] {
-        sourceProblems.sorted { $0.key < $1.key }.flatMap(\.value) + refusedProblems.values.sorted { $0.origin < $1.origin } + snapshot.problems
+    func problems() async -> [Sallyport_Policy_V1_Problem] {
+        let ports = await publicProblems().map { key, message in
+            Sallyport_Policy_V1_Problem.with {
+                $0.key = key
+                $0.field = "spec.tls"
+                $0.message = message
+                // It serves what it had before.
+                $0.severity = publicCertificates[key]?.credentials == nil ? .error : .warning
+            }
+        }
+        return sourceProblems.sorted { $0.key < $1.key }.flatMap(\.value) + refusedProblems.values.sorted { $0.origin < $1.origin } + snapshot.problems
+            + ports.sorted { ($0.key.namespace, $0.key.name) < ($1.key.namespace, $1.key.name) }
     }
 
-    func services() -> [Sallyport_Control_V1_ServiceStatus] {
-        snapshot.listServices().map { service in
+    /// What is wrong with what public ports serve.
+    private func publicProblems() async -> [Sallyport_Policy_V1_ObjectKey: String] {
+        var missing: [PublicTLSMode: String] = [:]
+        for mode in PublicTLSMode.allCases { missing[mode] = await plugins?.problem(ofPublicTLSMode: mode) }
+        return publicCertificates.problems { missing[$0] }
+    }
+
+    func services() async -> [Sallyport_Control_V1_ServiceStatus] {
+        let publicProblems = await publicProblems()
+        return snapshot.listServices().map { service in
             var service = service
             let key = Sallyport_Policy_V1_ObjectKey.with {
                 $0.kind = .tcpService
@@ -42,6 +61,11 @@ extension Enforcer {
                 $0.name = service.name
             }
             if let problem = frontendProblems[key] { service.problem = problem }
+            if let entry = publicCertificates[key] {
+                service.publicTlsMode = entry.mode.shown
+                service.publicCertificateNotAfter = entry.credentials?.notAfter ?? 0
+                service.publicProblem = publicProblems[key] ?? ""
+            }
             return service
         }
     }

@@ -17,7 +17,8 @@ public actor PluginHost {
     private var plugins: [String: SupervisedPlugin] = [:]
     private var broken: [DropInDirectory.Broken] = []
     /// By adapter, for plugins that come later.
-    private var services: [String: ServiceBook] = [:]
+    private var services: [String: ServiceBook<Sallyport_Plugin_V1_UpdateServicesRequest>] = [:]
+    private var publicPorts = PublicPortRouting()
     /// The last reload: they come one after the other.
     private var reloading: Task<[String], Never>?
     private var isStopped = false
@@ -74,9 +75,12 @@ public actor PluginHost {
         let kept = Set(directory.dropIns.map(\.name)).union(directory.broken.compactMap(\.name))
         for (name, plugin) in plugins where !kept.contains(name) {
             plugins[name] = nil
+            publicPorts.release(name)
             await plugin.stop()
             await plugin.withdraw()
         }
+        // First, so that another drop-in may have its modes in the same reload.
+        for dropIn in directory.dropIns where dropIn.isDisabled { publicPorts.release(dropIn.name) }
         for dropIn in directory.dropIns {
             if let plugin = plugins[dropIn.name] {
                 problems += await plugin.apply(dropIn)
@@ -90,10 +94,12 @@ public actor PluginHost {
     }
 
     private func begin(_ dropIn: DropIn) async {
-        let plugin = SupervisedPlugin(dropIn, configuration: configuration, facts: facts, sink: sink, logger: logger)
+        let plugin = SupervisedPlugin(dropIn, configuration: configuration, facts: facts, sink: sink, logger: logger) {
+            [weak self] plugin, modes in await self?.claim(plugin, modes)
+        }
         plugins[dropIn.name] = plugin
         if let book = services[dropIn.adapterName] {
-            await plugin.update(upserts: Array(book.services.values), removes: [], replaceAll: true)
+            plugin.adapted.apply(upserts: Array(book.services.values), removes: [], replaceAll: true)
         }
         await plugin.start()
     }
@@ -156,7 +162,7 @@ public actor PluginHost {
         var isThere = false
         for plugin in plugins.values where await plugin.dropIn.adapterName == adapter {
             isThere = true
-            await plugin.update(upserts: upserts, removes: removes, replaceAll: replaceAll)
+            plugin.adapted.apply(upserts: upserts, removes: removes, replaceAll: replaceAll)
         }
         if !isThere && !upserts.isEmpty { reportMissing(adapter, upserts.map(\.key)) }
     }
@@ -174,15 +180,45 @@ public actor PluginHost {
         // The sink may be the one that is waiting for `updateServices`.
         Task { await sink.frontends(adapter: adapter, event) }
     }
+
+    // MARK: Public ports
+
+    /// Tells the providers of public ports of services, each of those in a mode of its own. Kept, and told again, when a
+    /// provider starts later or again.
+    public func updatePublicServices(
+        upserts: [Sallyport_Plugin_V1_PublicService], removes: [Sallyport_Policy_V1_ObjectKey], replaceAll: Bool
+    ) {
+        for (owner, update) in publicPorts.apply(upserts: upserts, removes: removes, replaceAll: replaceAll) {
+            plugins[owner]?.published.apply(upserts: update.upserts, removes: update.removes, replaceAll: false)
+        }
+    }
+
+    /// Why nothing supplies services of a mode; nil if a plugin is there for it, or may yet turn out to be.
+    public func problem(ofPublicTLSMode mode: PublicTLSMode) async -> String? {
+        if publicPorts.owner(of: mode) != nil { return nil }
+        for plugin in plugins.values where await plugin.isUndescribed { return nil }
+        return "no drop-in in \(configuration.dropInDirectory) starts a plugin for tls.mode \(mode.shown)"
+    }
+
+    /// A plugin has described itself. Of two for one mode the one whose drop-in comes first has it.
+    /// - Returns: Why this one may not run.
+    private func claim(_ plugin: SupervisedPlugin, _ modes: [PublicTLSMode]) async -> String? {
+        guard plugins[plugin.name] === plugin else { return nil }
+        let file = await plugin.dropIn.file
+        switch publicPorts.claim(modes, plugin.name, file: file) {
+        case .refused(let mode, let other):
+            return PublicPortRouting.conflict(mode, with: other)
+        case .granted(let services, let losers):
+            for (loser, mode) in losers { await plugins[loser]?.refuse(PublicPortRouting.conflict(mode, with: file)) }
+            plugin.published.apply(upserts: services, removes: [], replaceAll: true)
+            return nil
+        }
+    }
 }
 
 extension SupervisedPlugin {
-    func update(
-        upserts: [Sallyport_Plugin_V1_AdaptedService], removes: [Sallyport_Policy_V1_ObjectKey], replaceAll: Bool
-    ) {
-        services.apply(upserts: upserts, removes: removes, replaceAll: replaceAll)
-        servicesChanged?.yield()
-    }
+    /// Whether it may still say what it is for.
+    fileprivate var isUndescribed: Bool { description.kinds.isEmpty && [.starting, .backoff].contains(standing.state) }
 
     /// Whether it is a TLS provider that is configured.
     fileprivate var issues: Bool { standing.phase == .serving && description.kinds.contains(.tlsProvider) }

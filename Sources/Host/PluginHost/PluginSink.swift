@@ -9,6 +9,8 @@ public protocol PluginSink: Sendable {
     func policy(source: String, _ event: Sallyport_Plugin_V1_PolicyEvent) async
     func trust(provider: String, _ bundle: Sallyport_Plugin_V1_TrustBundle) async
     func frontends(adapter: String, _ event: Sallyport_Plugin_V1_FrontendsEvent) async
+    /// What public ports serve. Of a service that has gone to another provider meanwhile, nothing comes.
+    func certificates(provider: String, _ event: Sallyport_Plugin_V1_CertificatesEvent) async
     /// The state of some plugin is another one.
     func pluginsChanged() async
 }

@@ -4,7 +4,7 @@ import Linux
 import PluginKit
 import SallyportProtocol
 
-/// What the plugin knows. A value without I/O; times are seconds of a `NameClock`.
+/// What the plugin knows. A value without I/O; times are seconds of a `PluginClock`.
 package struct FrontendTable: Sendable {
     private typealias Key = Sallyport_Policy_V1_ObjectKey
 
@@ -12,7 +12,7 @@ package struct FrontendTable: Sendable {
     static let maximumBytes = 3 << 20
 
     /// What a watcher is to know.
-    package private(set) var state = FrontendState()
+    package private(set) var state = ServiceState<FrontendsEvent>()
 
     private var services: [Key: Sallyport_Policy_V1_TCPService.LoadBalancer] = [:]
     private var names: [String: NameRecord] = [:]
@@ -108,7 +108,7 @@ package struct FrontendTable: Sendable {
     private mutating func refresh(_ name: String) {
         for key in users[name] ?? [] {
             let new = message(key)
-            if state.frontends[key]?.message != new { state.set(new) }
+            if state[key] != new { state.set(new) }
         }
     }
 

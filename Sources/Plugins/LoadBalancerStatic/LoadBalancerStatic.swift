@@ -41,9 +41,9 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     private static let maximumQuestions = 8
 
     private let host: PluginHostHandle
-    private let time: NameClock
+    private let time: PluginClock
     private let resolverOverride: NameResolver?
-    private let states = Latest<FrontendState>()
+    private let states = Latest<ServiceState<FrontendsEvent>>()
     private var resolve: NameResolver
     private var table = FrontendTable()
     /// Whether the host has said which services there are; without, "none" would be a lie.
@@ -57,7 +57,7 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     public init(host: PluginHostHandle) { self.init(host: host, time: .monotonic, resolver: nil) }
 
     /// A plugin on another clock, or with answers of another source.
-    package init(host: PluginHostHandle, time: NameClock, resolver: NameResolver?) {
+    package init(host: PluginHostHandle, time: PluginClock, resolver: NameResolver?) {
         self.host = host
         self.time = time
         resolverOverride = resolver
@@ -100,13 +100,7 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     }
 
     public func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws {
-        var version: UInt64 = 0
-        var sent = FrontendState()
-        while true {
-            let next = try await states.next(after: version)
-            for event in next.value.events(since: sent, isFirst: version == 0) { try await events.send(event) }
-            (version, sent) = next
-        }
+        try await states.send(to: events)
     }
 
     /// Does all that is due, and sets the timer for what comes next.

@@ -22,7 +22,7 @@ package struct NameTimes: Sendable, Equatable {
     }
 }
 
-/// One name. A value without I/O; times are seconds of a `NameClock`.
+/// One name. A value without I/O; times are seconds of a `PluginClock`.
 struct NameRecord: Sendable {
     /// A name that gives other addresses each second must not fill the memory, nor the kernel's sets.
     static let maximumAddresses = 4096

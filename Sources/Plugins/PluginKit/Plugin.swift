@@ -20,6 +20,11 @@ public typealias IssueRequest = Sallyport_Plugin_V1_IssueProcessingUnitRequest
 public typealias IssueResponse = Sallyport_Plugin_V1_IssueProcessingUnitResponse
 public typealias FrontendsEvent = Sallyport_Plugin_V1_FrontendsEvent
 public typealias UpdateServicesRequest = Sallyport_Plugin_V1_UpdateServicesRequest
+public typealias CertificatesEvent = Sallyport_Plugin_V1_CertificatesEvent
+public typealias PublicCertificate = Sallyport_Plugin_V1_PublicCertificate
+public typealias PublicService = Sallyport_Plugin_V1_PublicService
+public typealias PublicTLSMode = Sallyport_Policy_V1_TCPService.TLS.Mode
+public typealias UpdatePublicServicesRequest = Sallyport_Plugin_V1_UpdatePublicServicesRequest
 
 /// What every plugin does. A class or an actor; one instance lives as long as its drop-in stands.
 ///
@@ -73,6 +78,17 @@ public protocol LoadBalancerAdapterPlugin: Plugin {
 
     /// Sends every service's frontends (`complete` on the last of these), then what changes.
     func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws
+}
+
+/// Supplies what public ports serve.
+public protocol PublicTLSPlugin: Plugin {
+    /// The values of a service's `tls.mode` that this plugin is for. No two plugins of a daemon may have the same.
+    static var publicTLSModes: [PublicTLSMode] { get }
+
+    func updateServices(_ request: UpdatePublicServicesRequest) async throws
+
+    /// Sends what every service's public port serves (`complete` on the last of these), then what changes.
+    func watchCertificates(_ events: MessageSender<CertificatesEvent>) async throws
 }
 
 /// Whether a plugin can do its work.

@@ -43,12 +43,13 @@ public struct PluginSetting: Sendable {
 }
 
 extension PluginDescription {
-    func response(kinds: [Sallyport_Plugin_V1_PluginKind]) -> Sallyport_Plugin_V1_DescribeResponse {
+    func response(kinds: [Sallyport_Plugin_V1_PluginKind], publicTLSModes: [PublicTLSMode]) -> Sallyport_Plugin_V1_DescribeResponse {
         var response = Sallyport_Plugin_V1_DescribeResponse()
         response.name = name
         response.version = version
         response.summary = summary
         response.kinds = kinds
+        response.publicTlsModes = publicTLSModes
         response.settings = settings.map { setting in
             var message = Sallyport_Plugin_V1_DescribeResponse.Setting()
             message.name = setting.name

@@ -21,7 +21,13 @@ extension RPCRouter {
             kinds.append(.loadBalancerAdapter)
             addLoadBalancerAdapter(adapter)
         }
-        addPlugin(plugin, description: P.description.response(kinds: kinds))
+        var modes: [PublicTLSMode] = []
+        if let provider = plugin as? any PublicTLSPlugin {
+            kinds.append(.publicTls)
+            modes = type(of: provider).publicTLSModes
+            addPublicTLS(provider)
+        }
+        addPlugin(plugin, description: P.description.response(kinds: kinds, publicTLSModes: modes))
     }
 
     private mutating func addPlugin<P: Plugin>(_ plugin: P, description: Sallyport_Plugin_V1_DescribeResponse) {
@@ -91,6 +97,17 @@ extension RPCRouter {
         }
         addServerStream(service: service, method: "WatchFrontends") {
             (_: Sallyport_Plugin_V1_WatchFrontendsRequest, _, sender) in try await adapter.watchFrontends(MessageSender(sender.send))
+        }
+    }
+
+    private mutating func addPublicTLS(_ provider: some PublicTLSPlugin) {
+        let service = SALLYPORT_SERVICE_PUBLIC_TLS
+        addUnary(service: service, method: "UpdateServices") { (request: UpdatePublicServicesRequest, _) in
+            try await provider.updateServices(request)
+            return Sallyport_Plugin_V1_UpdatePublicServicesResponse()
+        }
+        addServerStream(service: service, method: "WatchCertificates") {
+            (_: Sallyport_Plugin_V1_WatchCertificatesRequest, _, sender) in try await provider.watchCertificates(MessageSender(sender.send))
         }
     }
 }

@@ -46,7 +46,8 @@ public actor PolicyFile: PolicySourcePlugin {
     }
 
     public func health() async -> PluginHealth {
-        guard let state = states.value else { return PluginHealth(ready: false, message: "reading the directory") }
+        // Until the directory has been read, nothing is wrong; the host waits for what it holds.
+        guard let state = states.value else { return .ready }
         return PluginHealth(ready: state.isKnown, message: state.trouble)
     }
 

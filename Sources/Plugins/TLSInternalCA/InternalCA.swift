@@ -1,4 +1,4 @@
-// The plugin: issues leaves from an enforcer's intermediate, and tells which roots to trust.
+// The plugin: issues leaves from an enforcer's intermediate, tells which roots to trust, and supplies public ports.
 
 import Linux
 import PKI
@@ -7,17 +7,17 @@ import SallyportProtocol
 import TTRPC
 
 /// The provider `tls-internal-ca` (docs/plugins/tls-internal-ca.md). What was read last without a fault stays in force.
-public actor InternalCA: TLSProviderPlugin {
+public actor InternalCA: TLSProviderPlugin, PublicTLSPlugin {
     public static let description = PluginDescription(
         name: "tls-internal-ca", version: "0.1.0", summary: "certificates from an internal CA, one intermediate for each enforcer",
         settings: InternalCAConfiguration.settings)
+    public static let publicTLSModes = [PublicTLSMode.internalCa]
 
     /// How long before its end an intermediate is reported: time for an operator to notice and renew it by hand.
     static let warning: Int64 = 30 * 86400
 
     private let host: PluginHostHandle
-    /// Seconds since 1970.
-    private let clock: @Sendable () -> Int64
+    private let clock: PluginClock
 
     private var configuration: InternalCAConfiguration?
     private var facts = HostFacts()
@@ -27,6 +27,11 @@ public actor InternalCA: TLSProviderPlugin {
     private var watching: Watching?
     private var watchers: [UInt64: AsyncStream<TrustBundle>.Continuation] = [:]
     private var nextWatcher: UInt64 = 0
+
+    private var services = ServiceCertificates(problem: "the plugin is not configured yet", lifetime: InternalCAConfiguration.defaultServiceLifetime)
+    private let serviceStates = Latest<ServiceState<CertificatesEvent>>()
+    private var timer: Task<Void, Never>?
+    private var isEnded = false
 
     private struct InForce {
         let authority: EnforcerAuthority
@@ -46,12 +51,14 @@ public actor InternalCA: TLSProviderPlugin {
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { host.thread.asUnownedSerialExecutor() }
 
-    public init(host: PluginHostHandle) { self.init(host: host) { clinux_realtime() / 1_000_000_000 } }
+    public init(host: PluginHostHandle) { self.init(host: host, clock: .realtime) }
 
-    package init(host: PluginHostHandle, clock: @escaping @Sendable () -> Int64) {
+    package init(host: PluginHostHandle, clock: PluginClock) {
         self.host = host
         self.clock = clock
     }
+
+    deinit { timer?.cancel() }
 
     // MARK: Plugin
     // These are async so that they, and not the defaults of the protocol, are what an async caller gets.
@@ -82,11 +89,12 @@ public actor InternalCA: TLSProviderPlugin {
         before?.end()
         self.configuration = configuration
         self.facts = facts
+        readServices(folder)
     }
 
     public func health() async -> PluginHealth {
         guard let inForce else { return PluginHealth(ready: false, message: problem ?? "not configured yet") }
-        let left = inForce.authority.facts.validity.notAfter - clock()
+        let left = inForce.authority.facts.validity.notAfter - clock.now()
         if left <= 0 {
             return PluginHealth(
                 ready: false, message: "the enforcer's intermediate has expired; renew it with `sallyport ca enforcer` and copy it here")
@@ -102,6 +110,9 @@ public actor InternalCA: TLSProviderPlugin {
     public func shutdown() async {
         watching?.end()
         watching = nil
+        timer?.cancel()
+        timer = nil
+        isEnded = true
         for watcher in watchers.values { watcher.finish() }
     }
 
@@ -115,7 +126,7 @@ public actor InternalCA: TLSProviderPlugin {
         do {
             issued = try inForce.authority.issue(
                 namespace: NamespacePath(request.namespace), name: request.name, tags: request.tags, publicKey: Array(request.publicKey),
-                now: clock(), lifetime: configuration.lifetimeSeconds ?? InternalCAConfiguration.defaultLifetime)
+                now: clock.now(), lifetime: configuration.lifetimeSeconds ?? InternalCAConfiguration.defaultLifetime)
         } catch let error as PKIError {
             throw RPCError(.invalidArgument, error.description)
         }
@@ -139,6 +150,42 @@ public actor InternalCA: TLSProviderPlugin {
         try Task.checkCancellation()
     }
 
+    // MARK: PublicTLS
+
+    public func updateServices(_ request: UpdatePublicServicesRequest) async throws {
+        services.update(request)
+        turn()
+    }
+
+    public func watchCertificates(_ events: MessageSender<CertificatesEvent>) async throws { try await serviceStates.send(to: events) }
+
+    /// A fault here leaves the enforcer's own part alone.
+    private func readServices(_ folder: String) {
+        var problem = ""
+        var read: ServiceFolder?
+        do throws(PKIError) {
+            read = try ServiceFolder(reading: folder)
+        } catch {
+            problem = error.description
+        }
+        services.use(
+            read?.authority, problem: problem,
+            lifetime: configuration?.serviceLifetimeSeconds ?? InternalCAConfiguration.defaultServiceLifetime)
+        turn()
+    }
+
+    /// Does what is due, and sets the timer for what comes next.
+    private func turn() {
+        timer?.cancel()
+        if isEnded { return }
+        services.advance(to: clock.now())
+        if services.hasServices, serviceStates.value?.revision != services.state.revision { serviceStates.set(services.state) }
+        guard let deadline = services.deadline else { return }
+        timer = host.task { [weak self, clock] in
+            if await clock.wait(deadline) { await self?.turn() }
+        }
+    }
+
     // MARK: The folder
 
     private func watch(_ folder: String) throws {
@@ -158,6 +205,7 @@ public actor InternalCA: TLSProviderPlugin {
         case .success(let read): take(read)
         case .failure(let error): report(error.description)
         }
+        readServices(folder)
     }
 
     private func read(_ folder: String, _ facts: HostFacts) -> Result<EnforcerFolder, PKIError> {
@@ -182,7 +230,7 @@ public actor InternalCA: TLSProviderPlugin {
         bundle.issuerID = issuerID
         bundle.trustDomain = read.trust.trustDomain
         // From the clock, so that it rises over restarts too.
-        bundle.generation = max((inForce?.bundle.generation ?? 0) + 1, UInt64(clamping: clock()))
+        bundle.generation = max((inForce?.bundle.generation ?? 0) + 1, UInt64(clamping: clock.now()))
         inForce = InForce(authority: read.authority, bundle: bundle)
         host.log(.notice, "issuer \(issuerID.prefix(16)) and \(roots.count) trusted root(s) of \(bundle.trustDomain) are in force")
         for watcher in watchers.values { watcher.yield(bundle) }

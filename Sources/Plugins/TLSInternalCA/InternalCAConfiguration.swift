@@ -12,11 +12,14 @@ public struct InternalCAConfiguration: Decodable, Sendable, Equatable {
     public var enforcer: String?
     /// Of leaves: "24h".
     public var lifetime: String?
+    /// Of the certificates of public ports: "720h".
+    public var serviceLifetime: String?
 
-    public init(directory: String, enforcer: String? = nil, lifetime: String? = nil) {
+    public init(directory: String, enforcer: String? = nil, lifetime: String? = nil, serviceLifetime: String? = nil) {
         self.directory = directory
         self.enforcer = enforcer
         self.lifetime = lifetime
+        self.serviceLifetime = serviceLifetime
     }
 
     static let settings = [
@@ -26,18 +29,24 @@ public struct InternalCAConfiguration: Decodable, Sendable, Equatable {
             "enforcer", type: "name", summary: "in a CA's folder, whose intermediate to use", defaultValue: "the enforcer's name"),
         PluginSetting(
             "lifetime", type: "duration of 1m to 720h, such as 24h", summary: "how long certificates of processing units last", defaultValue: "24h"),
+        PluginSetting(
+            "serviceLifetime", type: "duration of 1m to 8760h, such as 720h", summary: "how long certificates of public ports last",
+            defaultValue: "720h"),
     ]
 
     /// Short, so that a key that leaked soon serves nobody; long enough to outlast a night without the plugin.
     static let defaultLifetime: Int64 = 24 * 3600
 
+    /// A month, of which the last ten days are for mending what keeps it from being renewed.
+    static let defaultServiceLifetime: Int64 = 30 * 86400
+
     /// Seconds; nil if what is written is no duration, or out of bounds.
-    var lifetimeSeconds: Int64? {
-        guard let lifetime else { return Self.defaultLifetime }
-        guard let unit = lifetime.last, let scale = ["s": Int64(1), "m": 60, "h": 3600, "d": 86400][unit],
-            let count = Int64(lifetime.dropLast()), case (let seconds, false) = count.multipliedReportingOverflow(by: scale),
-            (60...720 * 3600).contains(seconds)
-        else { return nil }
+    var lifetimeSeconds: Int64? { Self.seconds(lifetime, 60...720 * 3600, Self.defaultLifetime) }
+    var serviceLifetimeSeconds: Int64? { Self.seconds(serviceLifetime, 60...365 * 86400, Self.defaultServiceLifetime) }
+
+    private static func seconds(_ text: String?, _ bounds: ClosedRange<Int64>, _ standard: Int64) -> Int64? {
+        guard let text else { return standard }
+        guard let seconds = ConfigDuration(text)?.seconds, bounds.contains(seconds) else { return nil }
         return seconds
     }
 
@@ -48,6 +57,9 @@ public struct InternalCAConfiguration: Decodable, Sendable, Equatable {
             problems.append(ConfigProblem(field: "enforcer", "must be the name of an enforcer: letters, digits, '.', '-' and '_'"))
         }
         if lifetimeSeconds == nil { problems.append(ConfigProblem(field: "lifetime", "must be a duration of 1m to 720h, such as 24h")) }
+        if serviceLifetimeSeconds == nil {
+            problems.append(ConfigProblem(field: "serviceLifetime", "must be a duration of 1m to 8760h, such as 720h"))
+        }
         return problems
     }
 

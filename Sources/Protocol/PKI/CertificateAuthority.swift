@@ -4,7 +4,7 @@ import Crypto
 import Linux
 import X509
 
-/// A CA's folder: `root.pem`, `root.key`, `trust.pem`, and `enforcers/NAME/` for each enforcer
+/// A CA's folder: `root.pem`, `root.key`, `trust.pem`, the same for public ports (`service-…`), and `enforcers/NAME/` for each enforcer
 /// (docs/plugins/tls-internal-ca.md, "Folders"). Every change is made under a lock and leaves either the old state or the
 /// new one, also when it is interrupted.
 public struct CertificateAuthority: Sendable {
@@ -13,12 +13,13 @@ public struct CertificateAuthority: Sendable {
     /// The current root first, then those that an unfinished rotation still trusts.
     let trusted: [Certificate]
 
-    static let rootFile = "root.pem"
-    static let keyFile = "root.key"
+    /// The root of public ports, and those that external clients trust; nil in a folder made before there was one.
+    let services: (root: ServiceRoot, trusted: [Certificate])?
+
     static let enforcersFolder = "enforcers"
 
     /// Whether a folder is a CA's (and not a node's).
-    public static func isPresent(at directory: String) -> Bool { access("\(directory)/\(rootFile)", F_OK) == 0 }
+    public static func isPresent(at directory: String) -> Bool { access("\(directory)/\(RootFiles.enforcers.certificate)", F_OK) == 0 }
 
     public var trustDomain: String { root.facts.trustDomain }
 
@@ -37,12 +38,14 @@ public struct CertificateAuthority: Sendable {
         let root = try RootAuthority(trustDomain: trustDomain, now: now, lifetime: lifetime)
         try CheckedFile.makeFolder(directory)
         return try locked(directory) {
-            for file in [rootFile, keyFile] where access("\(directory)/\(file)", F_OK) == 0 {
+            for file in [RootFiles.enforcers.certificate, RootFiles.enforcers.key] where access("\(directory)/\(file)", F_OK) == 0 {
                 throw PKIError.file(
                     path: "\(directory)/\(file)", problem: "there is a CA here already",
                     mend: "give another folder, or replace the root with `sallyport ca rotate`")
             }
-            try write(root, trusted: [root.certificate], to: directory)
+            // Last what makes it a CA's folder.
+            try makeServiceRoot(trustDomain: trustDomain, at: directory, now: now, lifetime: lifetime)
+            try RootFiles.enforcers.write(root.certificate, root.key, trusted: [root.certificate], to: directory)
             return try CertificateAuthority(at: directory)
         }
     }
@@ -52,23 +55,8 @@ public struct CertificateAuthority: Sendable {
     public init(at directory: String) throws {
         try CheckedFile.checkFolder(directory)
         self.directory = directory
-        let keyPath = "\(directory)/\(Self.keyFile)", rootPath = "\(directory)/\(Self.rootFile)"
-        trusted = try EnforcerFolder.certificates("\(directory)/\(EnforcerFolder.trustFile)")
-        let key: P256.Signing.PrivateKey
-        do {
-            key = try P256.Signing.PrivateKey(pem: try CheckedFile.read(keyPath, secret: true))
-        } catch {
-            if case .file = error { throw error }
-            throw PKIError.file(path: keyPath, problem: error.description, mend: "restore it from a backup")
-        }
-        // root.key is what says which root is current. A change that was cut short between the two files has its new root
-        // in trust.pem already, since that is written first.
-        let candidates = [try? EnforcerFolder.certificates(rootPath).first].compactMap { $0 } + trusted
-        guard let root = candidates.lazy.compactMap({ try? RootAuthority(certificate: $0, key: key) }).first else {
-            throw PKIError.file(
-                path: rootPath, problem: "is not the certificate of the key in \(Self.keyFile)", mend: "restore both from a backup")
-        }
-        self.root = root
+        (root, trusted) = try RootFiles.enforcers.read(from: directory, RootAuthority.init(certificate:key:))
+        services = RootFiles.services.arePresent(in: directory) ? try RootFiles.services.read(from: directory, ServiceRoot.init(certificate:key:)) : nil
     }
 
     /// Gives an enforcer an intermediate, new or in place of the one it has.
@@ -84,10 +72,17 @@ public struct CertificateAuthority: Sendable {
             let folder = Self.folder(ofEnforcer: name, in: directory)
             let before = SPIFFEID.isSegment(name) ? try Self.intermediate(in: folder) : nil
             let kept = try before.map { try AuthorityFacts(decoding: $0.der, as: .enforcer).namespaces }
-            let current = try CertificateAuthority(at: directory)
+            var current = try CertificateAuthority(at: directory)
             let authority = try current.root.issueEnforcer(name, namespaces: namespaces ?? kept ?? [.root], now: now, lifetime: lifetime)
+            if current.services == nil {
+                try Self.makeServiceRoot(trustDomain: current.trustDomain, at: directory, now: now, lifetime: RootAuthority.lifetime)
+                current = try CertificateAuthority(at: directory)
+            }
             try CheckedFile.makeFolder("\(directory)/\(Self.enforcersFolder)")
             try EnforcerFolder.write(authority, trustPEM: try Self.pem(current.trusted), to: folder)
+            if let (root, trusted) = current.services {
+                try ServiceFolder.write(try root.issue(name, now: now, lifetime: lifetime), trustPEM: try Self.pem(trusted), to: folder)
+            }
             return folder
         }
     }
@@ -119,11 +114,9 @@ public struct CertificateAuthority: Sendable {
         return names.sorted()
     }
 
-    /// In the order that `init(at:)` can pick up after a crash: trust first, then the key that makes a root current.
-    static func write(_ root: RootAuthority, trusted: [Certificate], to directory: String) throws {
-        try CheckedFile.write(try pem(trusted), to: "\(directory)/\(EnforcerFolder.trustFile)", mode: 0o644)
-        try CheckedFile.write(root.key.pemRepresentation + "\n", to: "\(directory)/\(keyFile)", mode: 0o600)
-        try CheckedFile.write(try root.certificate.pem, to: "\(directory)/\(rootFile)", mode: 0o644)
+    private static func makeServiceRoot(trustDomain: String, at directory: String, now: Int64, lifetime: Int64) throws {
+        let root = try ServiceRoot(trustDomain: trustDomain, now: now, lifetime: lifetime)
+        try RootFiles.services.write(root.certificate, root.key, trusted: [root.certificate], to: directory)
     }
 
     static func pem(_ certificates: [Certificate]) throws -> String { try certificates.map { try $0.pem }.joined() }

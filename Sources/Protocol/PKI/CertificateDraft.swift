@@ -58,6 +58,45 @@ package struct CertificateDraft {
             ])
     }
 
+    /// A root for public ports. Without a SPIFFE ID it can be no root of enforcers.
+    static func serviceRoot(trustDomain: String, key: Certificate.PublicKey, now: Int64, lifetime: Int64) throws -> CertificateDraft {
+        let serial = (0..<4).map { _ in UInt8.random(in: 0...255) }.hex
+        return CertificateDraft(
+            subject: try name("Sallyport service root \(serial)", unit: trustDomain), publicKey: key,
+            validity: Validity(notBefore: now - backdating, notAfter: now + lifetime), extensions: try authority(maximumPathLength: 1))
+    }
+
+    /// A node's intermediate for public ports: signs servers' certificates only (the usage of a CA limits what is below it;
+    /// CA/Browser Forum, Baseline Requirements, 7.1.2.10.6).
+    static func serviceIntermediate(_ enforcer: String, key: Certificate.PublicKey, now: Int64, lifetime: Int64) throws -> CertificateDraft {
+        CertificateDraft(
+            subject: try name("Sallyport services \(enforcer)"), publicKey: key,
+            validity: Validity(notBefore: now - backdating, notAfter: now + lifetime),
+            extensions: try authority(maximumPathLength: 0) + [
+                try Certificate.Extension(try ExtendedKeyUsage([.serverAuth]), critical: false)
+            ])
+    }
+
+    /// What a public port serves. The subject repeats the first name for those who list certificates; clients look at the
+    /// alternative names (RFC 9525, section 2).
+    static func server(
+        hosts: [String], addresses: [[UInt8]], key: Certificate.PublicKey, now: Int64, lifetime: Int64
+    ) throws -> CertificateDraft {
+        // ub-common-name, RFC 5280, appendix A.1.
+        let commonName = hosts.first { $0.utf8.count <= 64 }
+        let names: [GeneralName] = hosts.map { .dnsName($0) } + addresses.map { .ipAddress(ASN1OctetString(contentBytes: $0[...])) }
+        return CertificateDraft(
+            subject: try commonName.map { name in try DistinguishedName { CommonName(name) } } ?? DistinguishedName(), publicKey: key,
+            validity: Validity(notBefore: now - backdating, notAfter: now + lifetime),
+            extensions: [
+                try Certificate.Extension(BasicConstraints.notCertificateAuthority, critical: true),
+                try Certificate.Extension(KeyUsage(digitalSignature: true), critical: true),
+                try Certificate.Extension(try ExtendedKeyUsage([.serverAuth]), critical: false),
+                // Critical where the subject is empty: RFC 5280, 4.2.1.6.
+                try Certificate.Extension(SubjectAlternativeNames(names), critical: commonName == nil),
+            ])
+    }
+
     package static func alternativeName(_ uris: String..., critical: Bool) throws -> Certificate.Extension {
         try Certificate.Extension(SubjectAlternativeNames(uris.map { .uniformResourceIdentifier($0) }), critical: critical)
     }
@@ -79,18 +118,23 @@ package struct CertificateDraft {
             issuerPrivateKey: key)
     }
 
-    private static func name(_ commonName: String) throws -> DistinguishedName {
+    private static func name(_ commonName: String, unit: String? = nil) throws -> DistinguishedName {
         try DistinguishedName {
             OrganizationName("Sallyport")
+            // ub-organizational-unit-name, RFC 5280, appendix A.1.
+            if let unit, unit.utf8.count <= 64 { OrganizationalUnitName(unit) }
             CommonName(commonName)
         }
     }
 
     private static func authority(maximumPathLength: Int?, trustDomain: String) throws -> [Certificate.Extension] {
+        try authority(maximumPathLength: maximumPathLength) + [try alternativeName("spiffe://\(trustDomain)", critical: false)]
+    }
+
+    private static func authority(maximumPathLength: Int?) throws -> [Certificate.Extension] {
         [
             try Certificate.Extension(BasicConstraints.isCertificateAuthority(maxPathLength: maximumPathLength), critical: true),
             try Certificate.Extension(KeyUsage(keyCertSign: true, cRLSign: true), critical: true),
-            try alternativeName("spiffe://\(trustDomain)", critical: false),
         ]
     }
 }

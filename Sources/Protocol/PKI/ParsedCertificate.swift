@@ -16,14 +16,12 @@ public struct Validity: Sendable, Equatable {
 }
 
 /// A certificate whose form, algorithms and critical extensions are ones that the profile knows.
-struct ParsedCertificate {
+struct ParsedForm {
     /// Well over a leaf with the longest tags, well under what TLS carries.
     static let maximumSize = 64 * 1024
 
     let certificate: Certificate
     let validity: Validity
-    /// The one URI among the subject alternative names.
-    let uri: String
 
     /// - Parameters:
     ///   - der: One certificate.
@@ -47,6 +45,20 @@ struct ParsedCertificate {
         validity = Validity(
             notBefore: Int64(certificate.notValidBefore.timeIntervalSince1970),
             notAfter: Int64(certificate.notValidAfter.timeIntervalSince1970))
+    }
+}
+
+/// One that has a SPIFFE ID as well: an enforcer's, or below one.
+struct ParsedCertificate {
+    let certificate: Certificate
+    let validity: Validity
+    /// The one URI among the subject alternative names.
+    let uri: String
+
+    init(_ der: [UInt8], known: Set<ASN1ObjectIdentifier>, what: String) throws(PKIError) {
+        let form = try ParsedForm(der, known: known, what: what)
+        certificate = form.certificate
+        validity = form.validity
         uri = try Self.uri(certificate, what)
     }
 

@@ -8,11 +8,16 @@ public final class Generation: Sendable {
     public let snapshot: PolicySnapshot
     public let trust: TrustPool
     public let credentials: [UnitKey: UnitCredentials]
+    /// By the service's path. A service with a public port that is not here has nothing to serve yet.
+    public let publicCredentials: [String: PublicCredentials]
 
-    public init(snapshot: PolicySnapshot, trust: TrustPool, credentials: [UnitKey: UnitCredentials]) {
+    public init(
+        snapshot: PolicySnapshot, trust: TrustPool, credentials: [UnitKey: UnitCredentials], publicCredentials: [String: PublicCredentials] = [:]
+    ) {
         self.snapshot = snapshot
         self.trust = trust
         self.credentials = credentials
+        self.publicCredentials = publicCredentials
     }
 }
 

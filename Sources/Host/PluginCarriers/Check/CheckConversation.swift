@@ -82,8 +82,11 @@ final class CheckConversation: Sendable {
         let description: Sallyport_Plugin_V1_DescribeResponse = try await call("Describe", Sallyport_Plugin_V1_DescribeRequest())
         if description.name.isEmpty { throw Broken("the name is empty") }
         if description.version.isEmpty { throw Broken("the version is empty") }
-        let known: [Sallyport_Plugin_V1_PluginKind] = [.policySource, .tlsProvider, .loadBalancerAdapter]
+        let known: [Sallyport_Plugin_V1_PluginKind] = [.policySource, .tlsProvider, .loadBalancerAdapter, .publicTls]
         if !description.kinds.contains(where: known.contains) { throw Broken("the kinds are \(description.kinds)") }
+        if description.kinds.contains(.publicTls) != !description.publicTlsModes.isEmpty {
+            throw Broken("it has \(description.publicTlsModes.count) modes of public TLS, and the kinds \(description.kinds)")
+        }
         return description.kinds.filter(known.contains)
     }
 
@@ -97,6 +100,7 @@ final class CheckConversation: Sendable {
         var calls = [(SALLYPORT_SERVICE_PLUGIN, "SallyportCheck"), ("sallyport.check.v1.Nothing", "Describe")]
         if !kinds.contains(.tlsProvider) { calls.append((SALLYPORT_SERVICE_TLS_PROVIDER, "IssueProcessingUnit")) }
         if !kinds.contains(.loadBalancerAdapter) { calls.append((SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "UpdateServices")) }
+        if !kinds.contains(.publicTls) { calls.append((SALLYPORT_SERVICE_PUBLIC_TLS, "UpdateServices")) }
         for (service, method) in calls {
             let code = await code(service, method, [])
             if code != .unimplemented { throw Broken("\(service)/\(method) ended with \(code)") }
@@ -107,6 +111,7 @@ final class CheckConversation: Sendable {
         var calls = [(SALLYPORT_SERVICE_PLUGIN, "Validate"), (SALLYPORT_SERVICE_PLUGIN, "Configure")]
         if kinds.contains(.tlsProvider) { calls.append((SALLYPORT_SERVICE_TLS_PROVIDER, "IssueProcessingUnit")) }
         if kinds.contains(.loadBalancerAdapter) { calls.append((SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "UpdateServices")) }
+        if kinds.contains(.publicTls) { calls.append((SALLYPORT_SERVICE_PUBLIC_TLS, "UpdateServices")) }
         for (service, method) in calls {
             let code = await code(service, method, CheckConversation.garbage)
             if code != .invalidArgument { throw Broken("\(method) ended with \(code)") }

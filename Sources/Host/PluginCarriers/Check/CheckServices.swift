@@ -21,13 +21,30 @@ extension CheckConversation {
             }
             await check("IssueProcessingUnit refuses what is no public key", report) { try await self.issueGarbage() }
         case .loadBalancerAdapter:
-            await check("UpdateServices takes an empty list, and the same service twice", report) { try await self.updateServices() }
+            await check("UpdateServices takes an empty list, and the same service twice", report) { 
+                try await self.updateServices(SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, self.serviceUpdates(), Sallyport_Plugin_V1_UpdateServicesResponse.self)
+            }
             await checkWatch(SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "WatchFrontends", report) { (event: Sallyport_Plugin_V1_FrontendsEvent) in
                 for frontend in event.changed.flatMap(\.frontends) {
                     let bits = frontend.address.count * 8
                     guard [32, 128].contains(bits), frontend.prefixLength <= bits, (1...65535).contains(frontend.port) else {
                         throw Broken("a frontend has \(bits / 8) bytes of address, prefix \(frontend.prefixLength), port \(frontend.port)")
                     }
+                }
+                return event.complete
+            }
+        case .publicTls:
+            await check("UpdateServices takes an empty list, and the same public service twice", report) {
+                try await self.updateServices(SALLYPORT_SERVICE_PUBLIC_TLS, await self.publicUpdates(), Sallyport_Plugin_V1_UpdatePublicServicesResponse.self)
+            }
+            await checkWatch(SALLYPORT_SERVICE_PUBLIC_TLS, "WatchCertificates", report) { (event: Sallyport_Plugin_V1_CertificatesEvent) in
+                for certificate in event.changed {
+                    if certificate.chain.isEmpty != certificate.privateKey.isEmpty { throw Broken("it sent a chain without a key, or a key alone") }
+                    if certificate.passthrough && !certificate.chain.isEmpty { throw Broken("it sent a certificate for bytes that pass as they are") }
+                    if certificate.chain.isEmpty && !certificate.passthrough && certificate.problem.isEmpty {
+                        throw Broken("it sent neither a certificate nor what is wrong")
+                    }
+                    if !certificate.chain.isEmpty && certificate.notAfter == 0 { throw Broken("it sent a certificate without its end") }
                 }
                 return event.complete
             }
@@ -90,22 +107,45 @@ extension CheckConversation {
         if code == .unavailable || code == .deadlineExceeded { throw Broken("the call ended with \(code)") }
     }
 
-    private func updateServices() async throws {
+    private static let checkedService = Sallyport_Policy_V1_ObjectKey.with {
+        $0.kind = .tcpService
+        $0.namespace = "/check"
+        $0.name = "check"
+    }
+
+    private func serviceUpdates() -> [Sallyport_Plugin_V1_UpdateServicesRequest] {
         let service = Sallyport_Plugin_V1_AdaptedService.with {
-            $0.key.kind = .tcpService
-            $0.key.namespace = "/check"
-            $0.key.name = "check"
+            $0.key = Self.checkedService
             // TEST-NET-1, RFC 5737.
             $0.loadBalancer.addresses = ["192.0.2.1"]
             $0.loadBalancer.port = 80
         }
-        let requests: [Sallyport_Plugin_V1_UpdateServicesRequest] = [
+        return [
             .with { $0.replaceAll = true }, .with { $0.upserts = [service] }, .with { $0.upserts = [service] },
             .with { $0.removes = [service.key] }, .with { $0.removes = [service.key] },
         ]
+    }
+
+    /// The service stays, so that the watches have something to tell; its certificate is no PEM, for plugins that look at it.
+    private func publicUpdates() async throws -> [Sallyport_Plugin_V1_UpdatePublicServicesRequest] {
+        let description: Sallyport_Plugin_V1_DescribeResponse = try await call("Describe", Sallyport_Plugin_V1_DescribeRequest())
+        let service = Sallyport_Plugin_V1_PublicService.with {
+            $0.key = Self.checkedService
+            $0.tls.mode = description.publicTlsModes.first ?? .none
+            $0.tls.certificate = "no certificate"
+            $0.tls.key = "no key"
+            $0.hosts = ["check.invalid"]
+            $0.addresses = [.init([192, 0, 2, 1])]
+        }
+        return [
+            .with { $0.replaceAll = true }, .with { $0.upserts = [service] }, .with { $0.removes = [service.key] },
+            .with { $0.removes = [service.key] }, .with { $0.upserts = [service] }, .with { $0.upserts = [service] },
+        ]
+    }
+
+    private func updateServices<Answer: Message>(_ service: String, _ requests: [some Message], _: Answer.Type) async throws {
         for request in requests {
-            let _: Sallyport_Plugin_V1_UpdateServicesResponse = try await channel.call(
-                service: SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, method: "UpdateServices", request, timeout: CheckConversation.patience)
+            let _: Answer = try await channel.call(service: service, method: "UpdateServices", request, timeout: CheckConversation.patience)
         }
     }
 }

@@ -75,6 +75,7 @@ extension DropIn {
 
     private static let kind = Form<Sallyport_Plugin_V1_PluginKind?>.word([
         "policy-source": .policySource, "tls-provider": .tlsProvider, "load-balancer-adapter": .loadBalancerAdapter,
+        "public-tls": .publicTls,
     ])
 
     private static let digest = Form<String>("64 hexadecimal digits", simple: { node throws(WrongType) in

@@ -25,49 +25,57 @@ extension SupervisedPlugin {
         }
     }
 
-    /// Tells the adapter of the services, then watches their frontends, and goes on telling.
-    func adapt(_ running: RunningPlugin) async -> Ending {
-        let (changes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        services.startOver()
-        servicesChanged = wake
-        wake.yield()
+    func watchFrontends(_ running: RunningPlugin) async -> Ending {
+        await tell(adapted, running, SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, Sallyport_Plugin_V1_UpdateServicesResponse.self) {
+            await self.keep(
+                .frontends, running, SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "WatchFrontends", Sallyport_Plugin_V1_WatchFrontendsRequest()
+            ) { (plugin, event: Sallyport_Plugin_V1_FrontendsEvent) in
+                await plugin.sink.frontends(adapter: await plugin.dropIn.adapterName, event)
+                return event.complete
+            }
+        }
+    }
+
+    func watchCertificates(_ running: RunningPlugin) async -> Ending {
+        await tell(published, running, SALLYPORT_SERVICE_PUBLIC_TLS, Sallyport_Plugin_V1_UpdatePublicServicesResponse.self) {
+            await self.keep(
+                .certificates, running, SALLYPORT_SERVICE_PUBLIC_TLS, "WatchCertificates", Sallyport_Plugin_V1_WatchCertificatesRequest()
+            ) { (plugin, event: Sallyport_Plugin_V1_CertificatesEvent) in
+                var event = event
+                // One that was on its way when its service went to another provider.
+                event.changed.removeAll { !plugin.published.knows($0.service) }
+                await plugin.sink.certificates(provider: plugin.name, event)
+                return event.complete
+            }
+        }
+    }
+
+    /// Tells the plugin of its services, then opens its watch, and goes on telling.
+    private func tell<Update: ServicesUpdate, Answer: Message>(
+        _ desk: ServiceDesk<Update>, _ running: RunningPlugin, _ service: String, _: Answer.Type, _ watch: @escaping @Sendable () async -> Ending
+    ) async -> Ending {
+        let changes = desk.open()
+        defer { desk.close() }
         return await withTaskGroup(of: Ending.self) { group in
             var isWatching = false
             var backoff = Backoff(configuration.times)
             for await _ in changes {
                 do {
-                    try await tell(running)
+                    for request in desk.take() { let _: Answer = try await call(running, service, "UpdateServices", request) }
                     backoff.reset()
                 } catch {
                     if Task.isCancelled { break }
-                    services.startOver()
                     try? await Task.sleep(for: backoff.next())
-                    wake.yield()
+                    desk.startOver()
                     continue
                 }
                 if !isWatching {
                     isWatching = true
-                    group.addTask { await self.watchFrontends(running) }
+                    group.addTask { await watch() }
                 }
             }
             group.cancelAll()
             return .wanted
-        }
-    }
-
-    private func tell(_ running: RunningPlugin) async throws {
-        for request in services.take() {
-            let _: Sallyport_Plugin_V1_UpdateServicesResponse = try await call(
-                running, SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "UpdateServices", request)
-        }
-    }
-
-    private func watchFrontends(_ running: RunningPlugin) async -> Ending {
-        await keep(
-            .frontends, running, SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, "WatchFrontends", Sallyport_Plugin_V1_WatchFrontendsRequest()
-        ) { (plugin, event: Sallyport_Plugin_V1_FrontendsEvent) in
-            await plugin.sink.frontends(adapter: await plugin.dropIn.adapterName, event)
-            return event.complete
         }
     }
 

@@ -18,6 +18,7 @@ extension SupervisedPlugin {
                 running, SALLYPORT_SERVICE_PLUGIN, "Describe", Sallyport_Plugin_V1_DescribeRequest())
             if let reason = unfit(description) { return .refused(reason) }
             described(description)
+            if let owner = await claim(self, description.publicTlsModes) { return .refused(owner) }
             let problems = try await configure(dropIn, running)
             guard problems.isEmpty else { return .refused("its configuration was refused: \(problems.joined(separator: "; "))") }
         } catch {
@@ -36,6 +37,9 @@ extension SupervisedPlugin {
         if let kind = dropIn.kind, !kinds.contains(kind) {
             return "\(dropIn.file): kind: it is no \(kind.shown), but \(kinds.map(\.shown).joined(separator: ", ")); mend or leave out `kind`"
         }
+        if kinds.contains(.publicTls) && description.publicTlsModes.isEmpty {
+            return "it is of the kind public-tls for no mode: Describe must answer at least one in public_tls_modes"
+        }
         return nil
     }
 
@@ -45,6 +49,7 @@ extension SupervisedPlugin {
             case .policySource: .policy
             case .tlsProvider: .trust
             case .loadBalancerAdapter: .frontends
+            case .publicTls: .certificates
             case .unspecified, .UNRECOGNIZED: nil
             }
         })
@@ -55,7 +60,8 @@ extension SupervisedPlugin {
         return await withTaskGroup(of: Ending.self) { group in
             if watches.contains(.policy) { group.addTask { await self.watchPolicy(running) } }
             if watches.contains(.trust) { group.addTask { await self.watchTrust(running) } }
-            if watches.contains(.frontends) { group.addTask { await self.adapt(running) } }
+            if watches.contains(.frontends) { group.addTask { await self.watchFrontends(running) } }
+            if watches.contains(.certificates) { group.addTask { await self.watchCertificates(running) } }
             group.addTask { await self.lookAfter(running) }
             defer { group.cancelAll() }
             return await group.next() ?? .wanted
@@ -155,6 +161,7 @@ extension Sallyport_Plugin_V1_PluginKind {
         case .policySource: "policy-source"
         case .tlsProvider: "tls-provider"
         case .loadBalancerAdapter: "load-balancer-adapter"
+        case .publicTls: "public-tls"
         case .unspecified: "unspecified"
         case .UNRECOGNIZED(let number): "kind \(number)"
         }

@@ -1,23 +1,40 @@
-// The services that an adapter resolves, and which of their changes it has not been told.
+// The services that a plugin is told of, and which of their changes it has not been told.
 
 import SallyportProtocol
+import SwiftProtobuf
 
-/// Gathers changes until the adapter takes them: only the last of each service counts.
-package struct ServiceBook: Sendable {
+/// A request that tells a plugin of services.
+package protocol ServicesUpdate: Message, Equatable {
+    associatedtype Service: ToldService
+    var replaceAll: Bool { get set }
+    var upserts: [Service] { get set }
+    var removes: [Sallyport_Policy_V1_ObjectKey] { get set }
+}
+
+package protocol ToldService: Message {
+    var key: Sallyport_Policy_V1_ObjectKey { get }
+}
+
+extension Sallyport_Plugin_V1_UpdateServicesRequest: ServicesUpdate {}
+extension Sallyport_Plugin_V1_AdaptedService: ToldService {}
+extension Sallyport_Plugin_V1_UpdatePublicServicesRequest: ServicesUpdate {}
+extension Sallyport_Plugin_V1_PublicService: ToldService {}
+
+/// Gathers changes until the plugin takes them: only the last of each service counts.
+package struct ServiceBook<Update: ServicesUpdate>: Sendable {
     package typealias Key = Sallyport_Policy_V1_ObjectKey
-    package typealias Service = Sallyport_Plugin_V1_AdaptedService
 
     /// Bytes of services in one message, well below the limit of 4 MiB.
-    package static let messageBytes = 1 << 20
+    package static var messageBytes: Int { 1 << 20 }
 
-    package private(set) var services: [Key: Service] = [:]
+    package private(set) var services: [Key: Update.Service] = [:]
     private var changed: Set<Key> = []
-    /// The adapter knows nothing of what is here.
+    /// The plugin knows nothing of what is here.
     private var startsOver = true
 
     package init() {}
 
-    package mutating func apply(upserts: [Service], removes: [Key], replaceAll: Bool) {
+    package mutating func apply(upserts: [Update.Service], removes: [Key], replaceAll: Bool) {
         if replaceAll {
             services = [:]
             changed = []
@@ -33,24 +50,24 @@ package struct ServiceBook: Sendable {
         }
     }
 
-    /// The adapter is a new one, or an update did not reach it.
+    /// The plugin is a new one, or an update did not reach it.
     package mutating func startOver() { startsOver = true }
 
     package var hasChanges: Bool { startsOver || !changed.isEmpty }
 
-    /// The updates that bring the adapter up to date; from then on it counts as told.
-    package mutating func take() -> [Sallyport_Plugin_V1_UpdateServicesRequest] {
+    /// The updates that bring the plugin up to date; from then on it counts as told.
+    package mutating func take() -> [Update] {
         guard hasChanges else { return [] }
-        var request = Sallyport_Plugin_V1_UpdateServicesRequest()
+        var request = Update()
         request.replaceAll = startsOver
         if !startsOver { request.removes = changed.filter { services[$0] == nil } }
-        var requests: [Sallyport_Plugin_V1_UpdateServicesRequest] = []
+        var requests: [Update] = []
         var bytes = 0
         for service in startsOver ? Array(services.values) : changed.compactMap({ services[$0] }) {
             // A message that cannot be encoded counts as large; the call that sends it says what is wrong.
-            bytes += ((try? service.serializedData().count) ?? ServiceBook.messageBytes) + 8
+            bytes += ((try? service.serializedData().count) ?? Self.messageBytes) + 8
             request.upserts.append(service)
-            if bytes >= ServiceBook.messageBytes {
+            if bytes >= Self.messageBytes {
                 requests.append(request)
                 (request, bytes) = (.init(), 0)
             }

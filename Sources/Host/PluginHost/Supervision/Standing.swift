@@ -20,6 +20,7 @@ struct Standing: Sendable, Equatable {
         case policy = "policy"
         case trust = "trust bundle"
         case frontends = "frontends"
+        case certificates = "certificates of public ports"
     }
 
     /// Something that is wrong with a plugin that works.

@@ -24,18 +24,22 @@ actor SupervisedPlugin {
     private var life: Task<Void, Never>?
     private var serving: UInt64?
     private var mirror = PolicyMirror()
-    var services = ServiceBook()
-    /// Wakes the task that tells the adapter of changes.
-    var servicesChanged: AsyncStream<Void>.Continuation?
+    /// The services whose frontends it resolves, and those whose public ports it supplies.
+    nonisolated let adapted = ServiceDesk<Sallyport_Plugin_V1_UpdateServicesRequest>()
+    nonisolated let published = ServiceDesk<Sallyport_Plugin_V1_UpdatePublicServicesRequest>()
+    /// Asks for the modes of public ports that it describes itself for; why it may not have them, or nil.
+    nonisolated let claim: @Sendable (SupervisedPlugin, [PublicTLSMode]) async -> String?
 
     init(
-        _ dropIn: DropIn, configuration: PluginHostConfiguration, facts: Sallyport_Plugin_V1_HostFacts, sink: any PluginSink, logger: Logger
+        _ dropIn: DropIn, configuration: PluginHostConfiguration, facts: Sallyport_Plugin_V1_HostFacts, sink: any PluginSink, logger: Logger,
+        claim: @escaping @Sendable (SupervisedPlugin, [PublicTLSMode]) async -> String?
     ) {
         self.dropIn = dropIn
         name = dropIn.name
         self.configuration = configuration
         self.facts = facts
         self.sink = sink
+        self.claim = claim
         var logger = logger
         logger[metadataKey: "plugin"] = "\(dropIn.name)"
         self.logger = logger
@@ -53,6 +57,12 @@ actor SupervisedPlugin {
         life?.cancel()
         await life?.value
         life = nil
+    }
+
+    /// Ends it until its drop-in or its file changes.
+    func refuse(_ reason: String) async {
+        await stop()
+        change { $0.ended(.failed(reason)) }
     }
 
     /// Takes everything back that the plugin supplied: its drop-in is gone.
@@ -147,10 +157,7 @@ actor SupervisedPlugin {
             return .failed("it could not be started: \(error)")
         }
         self.running = running
-        defer {
-            self.running = nil
-            servicesChanged = nil
-        }
+        defer { self.running = nil }
         serving = nil
         return await withTaskGroup(of: Ending.self) { group in
             group.addTask { await self.work(running) }

@@ -31,6 +31,7 @@ extern "C" {
 #define SALLYPORT_SERVICE_POLICY_SOURCE "sallyport.plugin.v1.PolicySource"
 #define SALLYPORT_SERVICE_TLS_PROVIDER "sallyport.plugin.v1.TLSProvider"
 #define SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER "sallyport.plugin.v1.LoadBalancerAdapter"
+#define SALLYPORT_SERVICE_PUBLIC_TLS "sallyport.plugin.v1.PublicTLS"
 
 /* §5 How a call ends: 0, or a gRPC status code; the ones a plugin has use for. */
 #define SALLYPORT_OK 0
