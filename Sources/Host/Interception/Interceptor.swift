@@ -64,12 +64,15 @@ public final class Interceptor: Sendable {
     deinit { close(listeners) }
 
     /// Intercepts what the unit dials at `frontends` and what arrives for `servedPorts`, and nothing else any more.
+    /// `publicPorts` are intercepted as `servedPorts` are, and also for clients in the unit itself.
     ///
     /// All of it comes into force at one moment. Connections that are open already go on as they are.
     /// - Throws: `InterceptionError`; what was in force stays so.
-    public func apply(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>) throws(InterceptionError) {
+    public func apply(
+        frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = []
+    ) throws(InterceptionError) {
         guard namespace.isPresent else { throw .namespaceVanished(namespace.name) }
-        let elements = TableElements(frontends: frontends, servedPorts: servedPorts)
+        let elements = TableElements(frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts)
         let result = applied.withLock { applied in
             Result { () throws(InterceptionError) in try self.replace(&applied, with: elements) }
         }

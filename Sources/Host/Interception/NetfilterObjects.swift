@@ -88,7 +88,7 @@ extension TableSet {
         switch self {
         case .hosts4, .blocks4: [4, 2]
         case .hosts6, .blocks6: [16, 2]
-        case .served, .outgoingListeners, .incomingListeners: [2]
+        case .served, .published, .outgoingListeners, .incomingListeners: [2]
         }
     }
 
@@ -103,7 +103,7 @@ extension TableSet {
         switch self {
         case .hosts4, .blocks4: 7 << 6 | 13
         case .hosts6, .blocks6: 8 << 6 | 13
-        case .served, .outgoingListeners, .incomingListeners: 13
+        case .served, .published, .outgoingListeners, .incomingListeners: 13
         }
     }
 }

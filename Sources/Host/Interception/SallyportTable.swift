@@ -23,7 +23,7 @@ struct SallyportTable: Sendable {
             }
             batch.elements(NFT_MSG_NEWSETELEM, .outgoingListeners, listeners.map { TableElement(port: $0.outgoingPort) })
             batch.elements(NFT_MSG_NEWSETELEM, .incomingListeners, listeners.map { TableElement(port: $0.incomingPort) })
-            batch.elements(NFT_MSG_NEWSETELEM, elements.frontends, elements.servedPorts)
+            batch.elements(NFT_MSG_NEWSETELEM, elements.frontends, elements.servedPorts, elements.publicPorts)
         }
     }
 
@@ -32,9 +32,11 @@ struct SallyportTable: Sendable {
         NetfilterBatch { batch in
             // Removing first: a block may take the place of others that lie in it.
             batch.elements(
-                NFT_MSG_DELSETELEM, old.frontends.subtracting(new.frontends), old.servedPorts.subtracting(new.servedPorts))
+                NFT_MSG_DELSETELEM, old.frontends.subtracting(new.frontends), old.servedPorts.subtracting(new.servedPorts),
+                old.publicPorts.subtracting(new.publicPorts))
             batch.elements(
-                NFT_MSG_NEWSETELEM, new.frontends.subtracting(old.frontends), new.servedPorts.subtracting(old.servedPorts))
+                NFT_MSG_NEWSETELEM, new.frontends.subtracting(old.frontends), new.servedPorts.subtracting(old.servedPorts),
+                new.publicPorts.subtracting(old.publicPorts))
         }
     }
 
@@ -43,9 +45,11 @@ struct SallyportTable: Sendable {
 
 extension NetfilterBatch {
     fileprivate mutating func elements(
-        _ type: nf_tables_msg_types, _ frontends: Set<InterceptedFrontend>, _ servedPorts: Set<UInt16>
+        _ type: nf_tables_msg_types, _ frontends: Set<InterceptedFrontend>, _ servedPorts: Set<UInt16>,
+        _ publicPorts: Set<UInt16>
     ) {
         elements(type, .served, servedPorts.map { TableElement(port: $0) })
+        elements(type, .published, publicPorts.map { TableElement(port: $0) })
         for (set, members) in Dictionary(grouping: frontends, by: TableSet.init(for:)) {
             elements(type, set, members.map { TableElement($0) })
         }

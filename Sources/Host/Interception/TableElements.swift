@@ -18,8 +18,10 @@ package struct TableElements: Equatable {
     /// No two blocks of one port overlap: the kernel's interval sets refuse that (nft_set_pipapo.c, -ENOTEMPTY).
     package let frontends: Set<InterceptedFrontend>
     package let servedPorts: Set<UInt16>
+    /// Nobody else listens on these.
+    package let publicPorts: Set<UInt16>
 
-    package init(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>) {
+    package init(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = []) {
         // A port holds few lengths of prefix, so looking each ancestor up is cheaper than sorting.
         let prefixes = Set(frontends.lazy.map(\.cidr.prefix).filter { $0 < 128 })
         self.frontends = frontends.filter { frontend in
@@ -29,7 +31,9 @@ package struct TableElements: Equatable {
                     && frontends.contains(InterceptedFrontend(cidr: CIDR(frontend.cidr.base, prefix: prefix), port: frontend.port))
             }
         }
-        self.servedPorts = servedPorts
+        // The enforcer takes up both alike.
+        self.servedPorts = servedPorts.union(publicPorts)
+        self.publicPorts = publicPorts
     }
 
     /// A block wider than the IPv4-mapped space is IPv6's and covers no IPv4 address.
@@ -42,7 +46,10 @@ enum TableSet: String, CaseIterable {
     case hosts4, hosts6
     /// Longer blocks: intervals.
     case blocks4, blocks6
+    /// What arrives on these ports is taken up.
     case served
+    /// Those of them that the unit itself has no listener on.
+    case published
     case outgoingListeners = "outgoing_listeners"
     case incomingListeners = "incoming_listeners"
 
