@@ -37,6 +37,8 @@ let package = Package(
         .library(name: "PluginKit", targets: ["PluginKit"]),
         .library(name: "policy-file", type: .dynamic, targets: ["PolicyFileEntry"]),
         .library(name: "tls-internal-ca", type: .dynamic, targets: ["TLSInternalCAEntry"]),
+        .library(name: "tls-custom-certificate", type: .dynamic, targets: ["TLSCustomCertificateEntry"]),
+        .library(name: "tls-none", type: .dynamic, targets: ["TLSNoneEntry"]),
         .library(name: "load-balancer-static", type: .dynamic, targets: ["LoadBalancerStaticEntry"]),
         .library(name: "networks-swift", type: .dynamic, targets: ["NetworksSwift"]),
     ],
@@ -95,12 +97,13 @@ let package = Package(
             dependencies: ["SallyportProtocol", "FlowFormat", "Prometheus", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/FlowLog"),
         .target(name: "Prometheus", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")], path: "Sources/Host/Prometheus"),
+        .target(name: "ProxyProtocol", dependencies: ["Linux"], path: "Sources/Host/ProxyProtocol"),
         .target(name: "CNetfilter", path: "Sources/Host/CNetfilter"),
         .target(
             name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
         .target(
-            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "ProxyProtocol", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             path: "Sources/Host/DataPath"),
         .target(
             name: "PluginCarriers",
@@ -154,6 +157,13 @@ let package = Package(
     ]
         + plugin("PolicyFile", dependencies: ["PolicyDocuments", "Linux"])
         + plugin("TLSInternalCA", dependencies: ["PKI", "TTRPC", "Linux"])
+        + plugin(
+            "TLSCustomCertificate",
+            dependencies: [
+                "PKI", "FlowFormat", "Linux", .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
+            ])
+        + plugin("TLSNone")
         + plugin("LoadBalancerStatic", dependencies: ["Linux"])
         // The example for authors, built with everything so that it stays true.
         + [
@@ -182,19 +192,24 @@ let package = Package(
                 path: "Tests/FakeControl"),
             tests("ControlAPI", dependencies: ["ControlAPI", "FakeControl"]),
             tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
+            .target(name: "PluginSupport", dependencies: ["PluginKit", "SallyportProtocol"], path: "Tests/PluginSupport"),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
             tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("PluginCarriers", dependencies: ["PluginCarriers", "CSallyportPlugin", "TTRPC", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+            tests("PluginCarriers", dependencies: ["PluginCarriers", "PKI", "CSallyportPlugin", "TTRPC", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests(
                 "PluginHost",
                 dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "Linux"]),
-            tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PKI", "TTRPC", "Linux"]),
+            tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "PluginSupport", "Linux"]),
+            tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PluginSupport", "PKI", "TTRPC", "Linux"]),
+            tests("TLSCustomCertificate", dependencies: ["TLSCustomCertificate", "PluginKit", "PluginSupport", "Linux"]),
+            tests("TLSNone", dependencies: ["TLSNone", "PluginKit", "PluginSupport", "Linux"]),
             tests("Identity", dependencies: ["Identity", "PKI", "Linux"]),
             tests("Policy", dependencies: ["Policy", "PolicyDocuments"]),
             tests("Interception", dependencies: ["Interception", "CNetfilter"]),
             tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
+            tests("ProxyProtocol", dependencies: ["ProxyProtocol", "Linux"], exclude: ["Differential"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
+            tests("Daemon", dependencies: ["Daemon", "DataPath", "SallyportProtocol"]),
             tests("EndToEnd", dependencies: ["Linux"]),
             tests("Conformance", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         ]

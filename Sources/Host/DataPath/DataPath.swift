@@ -19,7 +19,7 @@ public final class DataPath: Sendable {
     public init(configuration: DataPathConfiguration, flows: @escaping @Sendable ([FlowRecord]) -> Void) throws(SystemCallError) {
         workers = max(1, configuration.workers)
         var system = SystemRandomNumberGenerator()
-        let ticketKey = (0..<48).map { _ in UInt8.random(in: 0...255, using: &system) }
+        let ticketKey = (0..<80).map { _ in UInt8.random(in: 0...255, using: &system) }
         var mailboxes: [Mailbox] = []
         let counters = (0..<workers).map { _ in WorkerCounters() }
         var threads: [RunningThread] = []

@@ -46,6 +46,7 @@ extension Sallyport_Flow_V1_Flow {
         bytesSent = record.bytesSent
         bytesReceived = record.bytesReceived
         proxyProtocolVersion = UInt32(record.proxyProtocolVersion)
+        if let details = record.proxyDetails { proxyProtocol = details.message }
     }
 }
 

@@ -56,6 +56,7 @@ public struct FlowRecord: Sendable {
     public var bytesReceived: UInt64 = 0
     /// 1 or 2; 0 if there was no PROXY header.
     public var proxyProtocolVersion: UInt8 = 0
+    public var proxyDetails: FlowProxyDetails?
     /// The rule that decided says `logs: false`: counted, but neither written nor shown.
     public var isSilent = false
 

@@ -82,8 +82,8 @@ public final class BoringContext: TLSContext {
         switch options.verification {
         case .none:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_NONE) { _, _ in ssl_verify_ok }
-        case .roots:
-            throw TLSFailure(.other, "verification by a bundle of roots is the OpenSSL engine's, and not for sessions between enforcers")
+        case .roots, .system:
+            throw TLSFailure(.other, "verification by roots is the OpenSSL engine's, and not for sessions between enforcers")
         case .byThread:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT) { session, alert in
                 guard let session, let wire = wire(of: session) else { return ssl_verify_invalid }
@@ -105,7 +105,7 @@ public final class BoringContext: TLSContext {
         }
         switch options.role {
         case .server:
-            try check(SSL_CTX_set_tlsext_ticket_keys(context, key, key.count), "the ticket key")
+            try check(SSL_CTX_set_tlsext_ticket_keys(context, key, 48), "the ticket key")
             try check(SSL_CTX_set_num_tickets(context, 1), "the number of tickets")
         case .client:
             SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL)

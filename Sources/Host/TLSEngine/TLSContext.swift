@@ -35,6 +35,8 @@ public enum TLSVerification: Sendable {
     case none
     /// Must chain to one of these roots (PEM), and carry this name if one is given.
     case roots(pem: String, serverName: String?)
+    /// Must chain to one of the system's roots, and carry this name.
+    case system(serverName: String)
 }
 
 /// What a context is made from.
@@ -49,7 +51,7 @@ public struct TLSOptions: Sendable {
     /// SNI that a client sends.
     public var serverName: String?
     public var verification: TLSVerification
-    /// 48 bytes that protect a server's tickets; nil issues and accepts none. On a client, whether it keeps tickets.
+    /// 80 bytes that protect a server's tickets, of which BoringSSL takes the first 48; nil issues and accepts none. On a client, whether it keeps tickets.
     public var ticketKey: [UInt8]?
 
     public init(
@@ -146,4 +148,22 @@ public protocol TLSContext: AnyObject {
     /// The peer's certificates, DER, leaf first; also after a resumption.
     func peerChain(_ session: TLSHandle) -> [[UInt8]]
     func free(_ session: TLSHandle)
+
+    // For sessions inside others; `EnvelopedContext`.
+
+    /// Whether its sessions have another around them.
+    var isEnvelope: Bool { get }
+    /// Whether what is written after `closeNotify` still goes through this context.
+    func stillSends(_ session: TLSHandle) -> Bool
+    /// The peer has closed what `read` decrypted. Whether more comes through this context behind that.
+    func leavesInner(_ session: TLSHandle) -> Bool
+    /// False until the handshake of a session around this one is complete.
+    func isEnveloped(_ session: TLSHandle) -> Bool
+}
+
+extension TLSContext {
+    public var isEnvelope: Bool { false }
+    public func stillSends(_ session: TLSHandle) -> Bool { false }
+    public func leavesInner(_ session: TLSHandle) -> Bool { false }
+    public func isEnveloped(_ session: TLSHandle) -> Bool { true }
 }

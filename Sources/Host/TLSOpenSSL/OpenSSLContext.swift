@@ -1,20 +1,26 @@
-// TLS by the distribution's OpenSSL, for everything that faces others: applications that speak only TLS.
+// TLS by the distribution's OpenSSL, for everything that faces others: applications that speak only TLS, load balancers,
+// and the clients of public ports.
 
 internal import COpenSSL
+import Linux
 import TLSEngine
 
-/// An OpenSSL `SSL_CTX` for sessions that this enforcer opens as a client.
+/// An OpenSSL `SSL_CTX`: TLS 1.2 and 1.3, as a client without a certificate or as a server with one.
 public final class OpenSSLContext: TLSContext {
     private let context: OpaquePointer
+    private let role: TLSRole
     private let serverName: String?
 
-    /// - Throws: `TLSFailure` if the roots cannot be used, or the options ask for what only the other engine does.
+    /// - Throws: `TLSFailure` if certificate, key or roots cannot be used, or the options ask for what only the other engine does.
     public init(_ options: TLSOptions) throws(TLSFailure) {
-        guard options.role == .client, options.chain.isEmpty else {
+        guard options.role == .server || options.chain.isEmpty else {
             throw TLSFailure(.other, "the OpenSSL engine opens sessions as a client without a certificate; use the BoringSSL engine between enforcers")
         }
-        guard let context = SSL_CTX_new(TLS_client_method()) else { throw opensslFailure("no memory for a TLS context") }
+        guard let context = SSL_CTX_new(options.role == .client ? TLS_client_method() : TLS_server_method()) else {
+            throw opensslFailure("no memory for a TLS context")
+        }
         self.context = context
+        role = options.role
         serverName = options.serverName
         // From here on a failure runs deinit, which frees it: all properties are set.
         copenssl_set_min_proto_version(context, TLS1_2_VERSION)
@@ -22,19 +28,84 @@ public final class OpenSSLContext: TLSContext {
         copenssl_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_AUTO_RETRY))
         copenssl_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
         try setVerification(options)
+        if role == .server { try setServer(options) } else { try setClient(options) }
+    }
+
+    deinit { SSL_CTX_free(context) }
+
+    private func setClient(_ options: TLSOptions) throws(TLSFailure) {
         guard let name = options.applicationProtocol else { return }
         let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
         if SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) != 0 { throw opensslFailure("the application protocol cannot be used") }
     }
 
-    deinit { SSL_CTX_free(context) }
+    private func setServer(_ options: TLSOptions) throws(TLSFailure) {
+        copenssl_set_server_options(context)
+        // Forward secret and authenticated (RFC 9325, 4.2); those of TLS 1.3 all are.
+        let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
+        guard SSL_CTX_set_cipher_list(context, ciphers) == 1, copenssl_set_groups(context, "X25519:P-256:P-384") == 1 else {
+            throw opensslFailure("the cipher list")
+        }
+        try setCertificate(options)
+        if let key = options.ticketKey {
+            guard copenssl_set_ticket_keys(context, key, 80) == 1 else { throw opensslFailure("the ticket key") }
+        } else {
+            SSL_CTX_set_num_tickets(context, 0)
+        }
+        // The one protocol that is offered is taken if the client knows it; otherwise the session is without.
+        guard options.applicationProtocol == "http/1.1" else { return }
+        SSL_CTX_set_alpn_select_cb(context, { _, chosen, length, offered, count, _ in
+            let name: StaticString = "http/1.1"
+            guard let chosen, let length, let offered else { return SSL_TLSEXT_ERR_NOACK }
+            var at = 0
+            while at < Int(count) {
+                let size = Int(offered[at])
+                guard at + 1 + size <= Int(count) else { break }
+                if size == name.utf8CodeUnitCount, memcmp(offered + at + 1, name.utf8Start, size) == 0 {
+                    chosen.pointee = offered + at + 1
+                    length.pointee = UInt8(size)
+                    return SSL_TLSEXT_ERR_OK
+                }
+                at += 1 + size
+            }
+            return SSL_TLSEXT_ERR_NOACK
+        }, nil)
+    }
+
+    private func setCertificate(_ options: TLSOptions) throws(TLSFailure) {
+        for (index, der) in options.chain.enumerated() {
+            var position: UnsafePointer<UInt8>?
+            let certificate = der.withUnsafeBufferPointer { bytes in
+                position = bytes.baseAddress
+                return d2i_X509(nil, &position, bytes.count)
+            }
+            guard let certificate else { throw opensslFailure("certificate \(index + 1) of the chain does not decode") }
+            defer { X509_free(certificate) }
+            let result = index == 0 ? Int(SSL_CTX_use_certificate(context, certificate)) : copenssl_add_chain_certificate(context, certificate)
+            if result != 1 { throw opensslFailure("certificate \(index + 1) of the chain") }
+        }
+        var position: UnsafePointer<UInt8>?
+        let key = options.privateKey.withUnsafeBufferPointer { bytes in
+            position = bytes.baseAddress
+            return d2i_AutoPrivateKey(nil, &position, bytes.count)
+        }
+        guard let key else { throw opensslFailure("the private key does not decode") }
+        defer { EVP_PKEY_free(key) }
+        guard SSL_CTX_use_PrivateKey(context, key) == 1, SSL_CTX_check_private_key(context) == 1 else {
+            throw opensslFailure("the private key is not the certificate's")
+        }
+    }
 
     private func setVerification(_ options: TLSOptions) throws(TLSFailure) {
         switch options.verification {
         case .none: SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
         case .byThread: throw TLSFailure(.other, "enforcers' certificates are verified by the BoringSSL engine")
-        case .roots(let pem, let name):
+        case .system(let name):
             SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+            guard X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(context), name, 0) == 1 else { throw opensslFailure("the server name") }
+            guard SSL_CTX_set_default_verify_paths(context) == 1 else { throw opensslFailure("the system's roots; see /etc/ssl/certs") }
+        case .roots(let pem, let name):
+            SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (role == .server ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nil)
             if let name, X509_VERIFY_PARAM_set1_host(SSL_CTX_get0_param(context), name, 0) != 1 { throw opensslFailure("the server name") }
             guard let store = SSL_CTX_get_cert_store(context), addRoots(pem, store) > 0 else {
                 throw opensslFailure("the CA bundle holds no certificate")
@@ -50,6 +121,8 @@ public final class OpenSSLContext: TLSContext {
             var count = 0
             while let certificate = PEM_read_bio_X509(bio, nil, nil, nil) {
                 count += Int(X509_STORE_add_cert(store, certificate))
+                // Tells clients which certificate is wanted.
+                if role == .server { SSL_CTX_add_client_CA(context, certificate) }
                 X509_free(certificate)
             }
             // The reader ends with an error that there are no more.
@@ -65,8 +138,17 @@ public final class OpenSSLContext: TLSContext {
             return nil
         }
         SSL_set_bio(session, bio, bio)
-        if let serverName { copenssl_set_server_name(session, serverName) }
-        SSL_set_connect_state(session)
+        switch role {
+        case .client:
+            if let serverName { copenssl_set_server_name(session, serverName) }
+            SSL_set_connect_state(session)
+        case .server:
+            guard SSL_set_session_id_context(session, binding, UInt32(binding.count)) == 1 else {
+                SSL_free(session)
+                return nil
+            }
+            SSL_set_accept_state(session)
+        }
         return session
     }
 
@@ -126,21 +208,22 @@ public final class OpenSSLContext: TLSContext {
         case SSL_ERROR_WANT_READ: return .needsInput
         case SSL_ERROR_ZERO_RETURN: return .closed
         default:
-            wire.pointee.failure = opensslFailure("TLS failed")
+            wire.pointee.failure = opensslFailure("TLS failed", verification: SSL_get_verify_result(session))
             return .failed
         }
     }
 }
 
 /// Takes what OpenSSL says of the last failure, and empties its queue.
-private func opensslFailure(_ fallback: String) -> TLSFailure {
+private func opensslFailure(_ fallback: String, verification: Int = 0) -> TLSFailure {
     let code = ERR_get_error()
     ERR_clear_error()
     if code == 0 { return TLSFailure(.other, fallback) }
     let words = ERR_reason_error_string(code).map { String(cString: $0) } ?? fallback
     switch copenssl_reason(code) {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST: return TLSFailure(.notTLS, words)
-    case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLSFailure(.certificateRefused, words)
+    case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLSFailure(.certificateRefused, String(cString: X509_verify_cert_error_string(verification)))
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.noCertificate, words)
     // OpenSSL numbers the reasons for received alerts from 1000 (`SSL_AD_REASON_OFFSET`).
     case let reason where reason >= 1000 && reason < 1256: return TLSFailure(.alert(UInt8(truncatingIfNeeded: reason - 1000)), words)
     default: return TLSFailure(.other, words)

@@ -7,6 +7,8 @@ import TLSEngine
 
 /// How far a connection has come. The stages of either side follow in this order.
 enum Stage: UInt8 {
+    /// Server side: waiting for the PROXY header of a load balancer.
+    case readingProxyHeader
     /// Server side: waiting for the first bytes, to tell an enforcer from another client.
     case sniffing
     /// Client side: waiting for the frontend to take the connection.
@@ -20,6 +22,10 @@ enum Stage: UInt8 {
     /// Server side, mode `deferred`, an application that speaks only TLS: it does not speak first, and whether
     /// its client brings the TLS is not known yet.
     case awaitingMode
+    /// Server side, public port: TLS with an external client.
+    case clientHandshaking
+    /// Server side, public port: waiting for an external client's first bytes inside TLS.
+    case awaitingClient
     /// Server side: everything is decided; waiting for the application to take the connection.
     case diallingTarget
     /// Server side: TLS to an application that speaks only TLS.
@@ -61,6 +67,16 @@ struct Connection {
     var dialled = SocketAddress(.v4Any, 0)
     var tcpPeer = SocketAddress(.v4Any, 0)
     var source = SocketAddress(.v4Any, 0)
+
+    /// Server side: taken up on a public port; `target` has the target's port.
+    var isPublic = false
+    /// 1 or 2 after a PROXY header.
+    var proxyVersion: UInt8 = 0
+    /// The PROXY header said that the load balancer itself connects.
+    var isLocal = false
+    var proxyDetails: FlowProxyDetails?
+    /// An external client's bytes are TLS of its own, which goes through as it is.
+    var carriesTLS = false
 
     var traceHigh: UInt64 = 0
     var traceLow: UInt64 = 0

@@ -17,6 +17,7 @@ public struct DataPathConfiguration: Sendable {
     public struct Timeouts: Sendable {
         public var handshake: Duration = .seconds(10)
         public var dial: Duration = .seconds(5)
+        public var proxyHeader: Duration = .seconds(3)
         public var halfClosed: Duration = .seconds(300)
         /// How long live flows may go on once a policy with `onPolicyChange: Drain` ends them, or the enforcer drains.
         public var drain: Duration = .seconds(30)

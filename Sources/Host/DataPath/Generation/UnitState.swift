@@ -23,6 +23,8 @@ final class UnitState {
     var server: (any TLSContext)?
     /// The newest ticket for each address dialled.
     var tickets: [SocketAddress: TLSTicket] = [:]
+    /// What policy says before the dial, by the service's id; asked once in a generation, for that is no lookup (docs/performance.md, "Policy").
+    private var dialDecisions: [Int32: Decision] = [:]
     var liveFlows = 0
     /// No more connections come; forgotten with its last flow.
     var isRemoved = false
@@ -37,6 +39,17 @@ final class UnitState {
         self.namespace = namespace
         party = FlowParty(kind: .processingUnit, namespace: key.namespace, name: key.name, tags: [])
     }
+
+    /// Whether anything that could answer for a service may be allowed.
+    func decide(dialling service: Service, _ policy: UnitPolicy) -> Decision {
+        if let known = dialDecisions[service.id] { return known }
+        let decision = policy.decide(dialling: service)
+        dialDecisions[service.id] = decision
+        return decision
+    }
+
+    /// Policy is another one.
+    func forgetDecisions() { dialDecisions.removeAll(keepingCapacity: true) }
 
     func keep(_ ticket: TLSTicket, for target: SocketAddress) {
         if tickets.count >= UnitState.ticketLimit { tickets.removeAll() }

@@ -4,6 +4,7 @@
 /// What a connection waits for, each with a duration of its own.
 enum TimeoutClass: UInt8, CaseIterable {
     case none
+    case proxyHeader
     case sniff
     case dial
     case handshake

@@ -38,6 +38,10 @@ final class Worker {
     var flowRules: [ObjectIdentifier: FlowRule] = [:]
     /// For services whose applications speak only TLS.
     var targetContexts: [ObjectIdentifier: any TLSContext] = [:]
+    /// For services whose load balancer ends TLS.
+    var envelopes: [EnvelopeKey: EnvelopedContext] = [:]
+    /// For public ports, by the service's path.
+    var publicContexts: [String: (service: Service, credentials: PublicCredentials, context: any TLSContext)] = [:]
     var verified: PeerIdentity?
     var verificationError: IdentityError?
     var now = clinux_monotonic()
@@ -51,6 +55,12 @@ final class Worker {
     var isStopped = false
 
     let wire = TLSWire.make()
+    /// For sessions inside others; made when the first is.
+    lazy var innerWire: UnsafeMutablePointer<TLSWire> = {
+        let wire = TLSWire.make()
+        wire.pointee.verifyPeer = { [unowned self] chain in self.verify(chain) }
+        return wire
+    }()
     /// Plaintext on its way from one leg to the other.
     let plain = UnsafeMutablePointer<UInt8>.allocate(capacity: TLSWire.plaintextSize)
 
@@ -94,6 +104,7 @@ final class Worker {
         TimeoutClass.allCases.map { kind in
             switch kind {
             case .none: 0
+            case .proxyHeader: nanoseconds(timeouts.proxyHeader)
             // An enforcer's ClientHello comes right behind its SYN; who says nothing for this long speaks
             // a protocol in which the server begins, and must not be kept waiting.
             case .sniff: 50_000_000
@@ -176,12 +187,15 @@ final class Worker {
     func advance(_ slot: ConnectionPointer) {
         wire.pointee.clear()
         switch slot.pointee.stage {
+        case .readingProxyHeader: readProxyHeader(slot)
         case .sniffing: sniff(slot)
         case .dialling: dialled(slot)
         case .handshaking: handshake(slot)
         case .awaitingPreface: readPreface(slot)
         case .awaitingHello: awaitHello(slot)
         case .awaitingMode: awaitMode(slot)
+        case .clientHandshaking: clientHandshake(slot)
+        case .awaitingClient: awaitClient(slot)
         case .diallingTarget: targetDialled(slot)
         case .targetHandshaking: targetHandshake(slot)
         case .relaying: relay(slot)
@@ -192,7 +206,8 @@ final class Worker {
     func timedOut(_ slot: ConnectionPointer, _ kind: TimeoutClass) {
         switch kind {
         case .none: break
-        case .sniff: nothingHeard(slot)
+        case .proxyHeader: proxyHeaderOverdue(slot)
+        case .sniff: slot.pointee.stage == .awaitingClient ? openTarget(slot) : nothingHeard(slot)
         case .dial: refuse(slot, .dialTimeout, detail: "\(slot.pointee.target) did not answer")
         case .handshake: refuse(slot, slot.pointee.stage == .awaitingPreface ? .prefaceTimeout : .handshakeTimeout)
         case .firstBytes: firstBytesOverdue(slot)

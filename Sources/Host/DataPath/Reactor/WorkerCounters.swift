@@ -10,6 +10,7 @@ final class WorkerCounters: Sendable {
     let handshakes = Atomic<UInt64>(0)
     let resumed = Atomic<UInt64>(0)
     let acceptFailures = Atomic<UInt64>(0)
+    let healthChecks = Atomic<UInt64>(0)
 }
 
 /// Totals over all workers, for `sallyport status` and the metrics.
@@ -21,6 +22,8 @@ public struct DataPathCounters: Sendable {
     public var resumed: UInt64 = 0
     /// accept(2) failed for want of descriptors or memory.
     public var acceptFailures: UInt64 = 0
+    /// Connections that ended before they said anything.
+    public var healthChecks: UInt64 = 0
 
     mutating func add(_ worker: WorkerCounters) {
         live += worker.live.load(ordering: .relaxed)
@@ -29,5 +32,6 @@ public struct DataPathCounters: Sendable {
         handshakes += worker.handshakes.load(ordering: .relaxed)
         resumed += worker.resumed.load(ordering: .relaxed)
         acceptFailures += worker.acceptFailures.load(ordering: .relaxed)
+        healthChecks += worker.healthChecks.load(ordering: .relaxed)
     }
 }

@@ -25,6 +25,8 @@ extension Worker {
         knownNetworks.removeAll(keepingCapacity: true)
         flowRules.removeAll(keepingCapacity: true)
         targetContexts.removeAll()
+        envelopes.removeAll()
+        publicContexts = publicContexts.filter { new.publicCredentials[$0.key] == $0.value.credentials }
         let trustChanged = old?.trust.generation != new.trust.generation
         if trustChanged || verifier == nil { verifier = PeerVerifier(trust: new.trust) }
         for unit in units.values { update(unit, trustChanged: trustChanged) }
@@ -35,6 +37,7 @@ extension Worker {
     private func update(_ unit: UnitState, trustChanged: Bool) {
         guard let generation else { return }
         unit.policy = generation.snapshot.unit(unit.key)
+        unit.forgetDecisions()
         if let policy = unit.policy, policy.tags != unit.party.endpoint.tags {
             unit.party = FlowParty(kind: .processingUnit, namespace: unit.key.namespace, name: unit.key.name, tags: policy.tags)
         }
@@ -135,8 +138,7 @@ extension Worker {
             slot.pointee.service = service
             return policy.decide(.outgoing, peer: peer.tags, ports: FlowPorts(target: service.targetPort, dialled: slot.pointee.dialled.port))
         }
-        let ports = FlowPorts(target: slot.pointee.target.port, dialled: slot.pointee.dialled.port)
-        return policy.decide(.incoming, peer: peer.tags, ports: ports)
+        return policy.decide(.incoming, peer: peer.tags, ports: incomingPorts(slot, policy))
     }
 
     // MARK: - Peers

@@ -3,6 +3,7 @@
 import FlowLog
 import Linux
 import Policy
+import ProxyProtocol
 import TLSEngine
 
 extension Worker {
@@ -13,7 +14,7 @@ extension Worker {
         }
         guard let found = policy.service(dialled: slot.pointee.dialled) else { return refuse(slot, .noSuchService) }
         slot.pointee.service = found.service
-        let decision = policy.decide(dialling: found.service)
+        let decision = unit.decide(dialling: found.service, policy)
         slot.pointee.decision = decision
         if !decision.allowed { return refuse(slot, decision) }
         dial(slot, mark: configuration.dialMark, stage: .dialling)
@@ -49,7 +50,13 @@ extension Worker {
         let result = withUnsafePointer(to: &raw) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
         }
-        if result != 0 && clinux_errno() != EINPROGRESS { return refuse(slot, .dialFailed, detail: words(clinux_errno())) }
+        if result != 0 && clinux_errno() != EINPROGRESS {
+            let code = clinux_errno()
+            if code == EADDRNOTAVAIL {
+                return refuse(slot, .outOfPorts, detail: "every source port towards \(target) is taken; widen net.ipv4.ip_local_port_range, or add targets")
+            }
+            return refuse(slot, .dialFailed, detail: words(code))
+        }
         if !watch(slot, far: true) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
         timeouts.start(.dial, slot, now: now, in: slab)
     }
@@ -70,7 +77,15 @@ extension Worker {
 
     /// Client side: the frontend has taken the connection.
     func dialled(_ slot: ConnectionPointer) {
-        guard isConnected(slot), let context = slot.pointee.unit?.client else { return }
+        guard isConnected(slot), let unit = slot.pointee.unit, let service = slot.pointee.service else { return }
+        let context: any TLSContext
+        do throws(TLSFailure) {
+            // Renewal never takes the old certificate away before the new one is there; a unit without one is gone.
+            guard let found = try dialContext(for: service, unit) else { return refuse(slot, .notReady) }
+            context = found
+        } catch {
+            return refuse(slot, .loadBalancerTlsFailed, detail: "loadBalancer.tls cannot be used: \(error.message)")
+        }
         slot.pointee.stage = .handshaking
         timeouts.start(.handshake, slot, now: now, in: slab)
         let ticket = slot.pointee.unit?.tickets[slot.pointee.target]
@@ -82,10 +97,31 @@ extension Worker {
     func targetDialled(_ slot: ConnectionPointer) {
         // The enforcer may have more to say, or reset, meanwhile; it is read once relaying begins.
         guard isConnected(slot) else { return }
-        if slot.pointee.service?.tlsOnly == true && slot.pointee.mode != .innerTLS && slot.pointee.mode != .external {
-            return openTargetTLS(slot)
+        if !tellTarget(slot) { return end(slot, .resetByDestination, reset: true) }
+        opensTargetTLS(slot) ? openTargetTLS(slot) : beginRelay(slot)
+    }
+
+    /// Whether the application speaks only TLS, and its client does not bring it.
+    private func opensTargetTLS(_ slot: ConnectionPointer) -> Bool {
+        guard slot.pointee.service?.tlsOnly == true else { return false }
+        return switch slot.pointee.mode {
+        case .innerTLS: false
+        // Who dials the target port itself is given what listens there.
+        case .external: slot.pointee.isPublic && !slot.pointee.carriesTLS
+        case .wrapped, .deferred: true
         }
-        beginRelay(slot)
+    }
+
+    /// `target.proxyProtocol`: tells the application who its client is, before all else.
+    /// - Returns: false if the connection is gone.
+    private func tellTarget(_ slot: ConnectionPointer) -> Bool {
+        guard let service = slot.pointee.service, service.targetProxyProtocol != .none else { return true }
+        var header = ProxyHeader(service.targetProxyProtocol == .v1 ? .v1 : .v2, source: slot.pointee.source, destination: slot.pointee.dialled)
+        if header.version == .v2, let identity = slot.pointee.peer?.identity {
+            header.tlvs.others.append(ProxyTLV(type: ProxyTLV.spiffeID, value: Array(identity.spiffeID.utf8)))
+        }
+        guard let bytes = header.encode() else { return false }
+        return sendBytes(slot.far, bytes, bytes.count, moreFollows: !slot.pointee.partial.isEmpty)
     }
 
     func openSession(

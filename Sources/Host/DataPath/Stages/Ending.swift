@@ -157,7 +157,11 @@ extension Worker {
             record.tlsResumed = tls.resumed
             record.peerSPIFFEID = slot.pointee.peer?.identity?.spiffeID
             record.encryption = slot.pointee.mode == .innerTLS ? .application : .enforcer
+        } else if slot.pointee.carriesTLS {
+            record.encryption = .application
         }
+        record.proxyProtocolVersion = slot.pointee.proxyVersion
+        record.proxyDetails = slot.pointee.proxyDetails
         record.bytesSent = slot.pointee.sent
         record.bytesReceived = slot.pointee.received
         return record

@@ -22,10 +22,12 @@ extension Worker {
                 switch receiveWire(leg) {
                 case .bytes: continue
                 case .nothing: return
-                case .end: return refuse(slot, .handshakeFailed, detail: "the peer closed the connection in the handshake")
-                case .failed(let code): return refuse(slot, .handshakeFailed, detail: words(code))
+                case .end:
+                    let what = "the peer closed the connection in the handshake"
+                    return loadBalancerFailed(slot, what) ? () : refuse(slot, .handshakeFailed, detail: what)
+                case .failed(let code): return loadBalancerFailed(slot, words(code)) ? () : refuse(slot, .handshakeFailed, detail: words(code))
                 }
-            case .closed, .failed: return handshakeFailed(slot)
+            case .closed, .failed: return loadBalancerFailed(slot, wire.pointee.failure?.message) ? () : handshakeFailed(slot)
             }
         }
     }

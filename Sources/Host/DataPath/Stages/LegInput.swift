@@ -90,8 +90,8 @@ extension Worker {
                 case .bytes: continue
                 case .nothing: return .nothing
                 case .end:
-                    if leg == slot.enforcerLeg { return .truncated }
-                    // Many an application ends its TLS by closing the connection; nobody but this node could have cut it.
+                    if leg == slot.enforcerLeg && slot.pointee.mode != .external { return .truncated }
+                    // Many an application ends its TLS by closing the connection, and many a client of a public port.
                     leg.pointee.ended = true
                     return .ended
                 case .failed(let code): return .failed(words(code))
@@ -108,6 +108,12 @@ extension Worker {
     /// The peer closed its side of the session: the end of its bytes, or of TLS around them (docs/protocol.md, "Inner TLS").
     private func closed(_ slot: ConnectionPointer, _ leg: UnsafeMutablePointer<Leg>, _ count: Int) -> LegInput {
         guard leg == slot.enforcerLeg, isInnerTLS(slot, count) else {
+            leg.pointee.ended = true
+            return count > 0 ? .bytes(count) : .ended
+        }
+        if let context = leg.pointee.context, let session = leg.pointee.session, context.isEnvelope {
+            // What comes behind it comes in the session around it.
+            if context.leavesInner(session) { return count > 0 ? .bytes(count) : readSession(slot, leg, limit: 64 * 1024) }
             leg.pointee.ended = true
             return count > 0 ? .bytes(count) : .ended
         }

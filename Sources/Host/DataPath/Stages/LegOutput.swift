@@ -26,7 +26,8 @@ extension Worker {
         return sendWire(leg)
     }
 
-    private func sendBytes(
+    /// Sends bytes as they are, behind what is parked.
+    func sendBytes(
         _ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int, moreFollows: Bool = false
     ) -> Bool {
         if !leg.pointee.parked.isEmpty {
@@ -73,20 +74,22 @@ extension Worker {
     /// - Returns: false if the connection is gone.
     func shut(_ leg: UnsafeMutablePointer<Leg>, closes: Bool = false) -> Bool {
         if !leg.pointee.parked.isEmpty { return true }
-        if leg.pointee.sendsTLS {
+        // Twice where one session is inside another.
+        for _ in 0..<2 where leg.pointee.sendsTLS {
             if !closeSession(leg, moreFollows: true) { return false }
             if !leg.pointee.parked.isEmpty { return true }
         }
+        leg.pointee.sendsTLS = false
         if !closes { shutdown(leg.pointee.fd, Int32(SHUT_WR)) }
         leg.pointee.shut = true
         return true
     }
 
-    /// Closes this side of a leg's session; what is sent after is raw.
+    /// Closes this side of a leg's session; what is sent after is raw, or in the session around it.
     func closeSession(_ leg: UnsafeMutablePointer<Leg>, moreFollows: Bool = false) -> Bool {
         guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
         context.closeNotify(session, wire)
-        leg.pointee.sendsTLS = false
+        leg.pointee.sendsTLS = context.stillSends(session)
         return sendWire(leg, moreFollows: moreFollows)
     }
 }

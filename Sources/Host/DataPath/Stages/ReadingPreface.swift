@@ -48,7 +48,8 @@ extension Worker {
         slot.pointee.traceHigh = preface.traceID.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
         slot.pointee.traceLow = preface.traceID.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
         // Told by an authenticated enforcer, for the flow log; policy goes by the certificate.
-        if let client = IPAddress(bytes: preface.clientAddress) {
+        // A PROXY header says what the load balancer saw, and is nearer to the truth.
+        if slot.pointee.proxyVersion == 0, let client = IPAddress(bytes: preface.clientAddress) {
             slot.pointee.source = SocketAddress(client, UInt16(truncatingIfNeeded: preface.clientPort))
         }
         if let dialled = IPAddress(bytes: preface.dialledAddress) {
@@ -58,15 +59,21 @@ extension Worker {
         let target = slot.pointee.target.port
         let services = policy.services(targetPort: target)
         slot.pointee.service = services.first { $0.path == preface.service } ?? services.first
-        // A rule for the dialled port counts only if one of the unit's services is really reached on it:
-        // a client cannot choose the rule that lets it in.
-        let isServed = services.contains { $0.port == slot.pointee.dialled.port }
-        let ports = FlowPorts(target: target, dialled: isServed ? slot.pointee.dialled.port : target)
-        let decision = policy.decide(.incoming, peer: peer.tags, ports: ports)
+        let decision = policy.decide(.incoming, peer: peer.tags, ports: incomingPorts(slot, policy))
         slot.pointee.decision = decision
         if !decision.allowed { return refuse(slot, decision) }
         if !takeRestOfFlight(slot) { return }
         proceed(slot)
+    }
+
+    /// The ports that rules for what comes in may name. The dialled one counts only if one of the unit's services is really
+    /// reached on it: a client cannot choose the rule that lets it in.
+    func incomingPorts(_ slot: ConnectionPointer, _ policy: UnitPolicy) -> FlowPorts {
+        let target = slot.pointee.target.port
+        // Whether a load balancer was in between or not, this is the port that the service is known by.
+        if slot.pointee.isPublic, let service = slot.pointee.service { return FlowPorts(target: target, dialled: service.port) }
+        let dialled = slot.pointee.dialled.port
+        return FlowPorts(target: target, dialled: policy.services(targetPort: target).contains { $0.port == dialled } ? dialled : target)
     }
 
     /// What came behind the preface in the same read is still in the wire, which others need now.

@@ -102,7 +102,7 @@ extension Worker {
         }
         if from == slot.near {
             if slot.pointee.mode == .deferred { return takeModeByte(slot, count) }
-            if slot.pointee.mode == .external && slot.pointee.sent == 0 && isEnforcerAfterAll(slot, count) { return nil }
+            if slot.pointee.mode == .external && !slot.pointee.isPublic && slot.pointee.sent == 0 && isEnforcerAfterAll(slot, count) { return nil }
         }
         return count
     }

@@ -12,35 +12,43 @@ extension Worker {
             return refuse(slot, .notReady, detail: "no policy for this unit yet; see sallyport status")
         }
         // The port alone names the service; which client it is for is known once it has shown who it is.
-        slot.pointee.service = policy.services(targetPort: slot.pointee.target.port).first
+        let published = policy.service(publicPort: slot.pointee.target.port)
+        if let published {
+            slot.pointee.isPublic = true
+            slot.pointee.target = SocketAddress(slot.pointee.target.address, published.targetPort)
+        }
+        let services = published.map { [$0] } ?? policy.services(targetPort: slot.pointee.target.port)
+        slot.pointee.service = services.first
         if !watch(slot, far: false) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
-        timeouts.start(.sniff, slot, now: now, in: slab)
+        if !awaitsProxyHeader(slot, services) { timeouts.start(.sniff, slot, now: now, in: slab) }
     }
 
     func sniff(_ slot: ConnectionPointer) {
         // With what is held it must fit the wire again: a ClientHello's limit and one read.
         switch receiveWire(slot.near, limit: 64 * 1024) {
         case .nothing: return
-        case .failed: return end(slot, .resetBySource, reset: true)
-        case .end: return slot.pointee.partial.isEmpty ? discard(slot, reset: false) : stranger(slot)
+        case .failed: return slot.pointee.partial.isEmpty ? healthCheck(slot) : end(slot, .resetBySource, reset: true)
+        case .end: return slot.pointee.partial.isEmpty ? healthCheck(slot) : stranger(slot)
         case .bytes: break
         }
-        let held: UnsafeBufferPointer<UInt8>
-        if slot.pointee.partial.isEmpty {
-            held = UnsafeBufferPointer(start: wire.pointee.input, count: wire.pointee.inputEnd)
-        } else {
-            slot.pointee.partial.append(wire.pointee.input, wire.pointee.inputEnd)
-            held = slot.pointee.partial.bytes
+        // An enforcer's ClientHello is whole in nearly every first read, and need not be copied then.
+        if slot.pointee.partial.isEmpty,
+            case .clientHello(_, offersEnforcerProtocol: true) = ClientHello.look(at: UnsafeBufferPointer(start: wire.pointee.input, count: wire.pointee.inputEnd))
+        {
+            return enforcer(slot)
         }
-        switch ClientHello.look(at: held) {
+        holdWire(slot)
+        sniffHeld(slot)
+    }
+
+    /// Looks at all that has come so far, in `partial`.
+    func sniffHeld(_ slot: ConnectionPointer) {
+        switch ClientHello.look(at: slot.pointee.partial.bytes) {
         case .incomplete:
-            if slot.pointee.partial.isEmpty { slot.pointee.partial.append(wire.pointee.input, wire.pointee.inputEnd) }
             // It has begun to speak: from here it has a handshake's time.
             if slot.pointee.queue != .handshake { timeouts.start(.handshake, slot, now: now, in: slab) }
         case .clientHello(_, offersEnforcerProtocol: true): enforcer(slot)
-        case .clientHello, .notTLS, .malformed:
-            if slot.pointee.partial.isEmpty { slot.pointee.partial.append(wire.pointee.input, wire.pointee.inputEnd) }
-            stranger(slot)
+        case .clientHello, .notTLS, .malformed: if !refusesUntrustedHeader(slot) { stranger(slot) }
         }
     }
 
@@ -65,6 +73,7 @@ extension Worker {
 
     /// No enforcer: an external network like any other, allowed or refused by the rules, in plain.
     private func stranger(_ slot: ConnectionPointer) {
+        if slot.pointee.isPublic { return openPublic(slot) }
         slot.pointee.mode = .external
         guard let decision = decideExternal(slot) else { return }
         slot.pointee.decision = decision
@@ -74,6 +83,10 @@ extension Worker {
     /// Nothing came in the time an enforcer needs. Who may connect in plain may speak a protocol in which
     /// the server begins; who may not has a handshake's time to show that it is an enforcer after all.
     func nothingHeard(_ slot: ConnectionPointer) {
+        // A client of TLS begins, and a load balancer's own connection that says nothing is for no application.
+        if slot.pointee.isLocal || (slot.pointee.isPublic && !isPassthrough(slot)) {
+            return timeouts.start(.handshake, slot, now: now, in: slab)
+        }
         guard let decision = decideExternal(slot) else { return }
         if decision.allowed {
             slot.pointee.mode = .external
@@ -103,14 +116,18 @@ extension Worker {
         return true
     }
 
-    private func decideExternal(_ slot: ConnectionPointer) -> Decision? {
+    /// The public port's clients reach the application as they are.
+    private func isPassthrough(_ slot: ConnectionPointer) -> Bool {
+        slot.pointee.service.flatMap { generation?.publicCredentials[$0.path]?.passthrough } ?? false
+    }
+
+    func decideExternal(_ slot: ConnectionPointer) -> Decision? {
         guard let policy = slot.pointee.unit?.policy else {
             refuse(slot, .notReady, detail: "no policy for this unit yet; see sallyport status")
             return nil
         }
         let peer = knownNetwork(slot.pointee.source.address, for: policy)
         slot.pointee.peer = peer
-        let port = slot.pointee.target.port
-        return policy.decide(.incoming, peer: peer.tags, ports: FlowPorts(target: port, dialled: port))
+        return policy.decide(.incoming, peer: peer.tags, ports: incomingPorts(slot, policy))
     }
 }

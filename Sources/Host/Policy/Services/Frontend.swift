@@ -42,9 +42,12 @@ public struct UnitPlan: Sendable, Equatable {
     public var frontends: Set<PlannedFrontend>
     /// Target ports of the services it implements.
     public var servedPorts: Set<UInt16>
+    /// Ports on which the enforcer serves clients that are not PUs.
+    public var publicPorts: Set<UInt16>
 
-    public init(frontends: Set<PlannedFrontend> = [], servedPorts: Set<UInt16> = []) {
+    public init(frontends: Set<PlannedFrontend> = [], servedPorts: Set<UInt16> = [], publicPorts: Set<UInt16> = []) {
         self.frontends = frontends
         self.servedPorts = servedPorts
+        self.publicPorts = publicPorts
     }
 }

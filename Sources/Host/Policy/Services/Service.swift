@@ -1,5 +1,6 @@
 // A TCP service in force.
 
+import Linux
 import PolicyDocuments
 import SallyportProtocol
 
@@ -25,6 +26,14 @@ public final class Service: Sendable {
     public let tags: [String]
     /// The port that the enforcer itself serves to clients that are not PUs; 0 for none.
     public let publicPort: UInt16
+    /// TLS that the load balancer ends; nil if it passes bytes as they are.
+    public let loadBalancerTLS: LoadBalancerTLS?
+    /// What the load balancer tells of its clients; nil if it tells nothing.
+    public let proxyProtocol: ProxyExpectation?
+    /// The PROXY header that the PU is sent before a flow's bytes.
+    public let targetProxyProtocol: Sallyport_Policy_V1_TCPService.Target.ProxyVersion
+    /// PEM; clients of the public port must show a certificate of one of these. Empty for none.
+    public let clientCABundlePEM: String
     /// Name of the load-balancer adapter that resolves it.
     public let adapter: String
     public let propagate: Bool
@@ -48,6 +57,10 @@ public final class Service: Sendable {
         verifyServerName = message.target.verify.serverName
         verifyCABundlePEM = message.target.verify.caBundle
         publicPort = UInt16(clamping: message.publicPort)
+        loadBalancerTLS = LoadBalancerTLS(message.loadBalancer)
+        proxyProtocol = ProxyExpectation(message.loadBalancer.proxyProtocol)
+        targetProxyProtocol = message.target.proxyProtocol
+        clientCABundlePEM = message.tls.clientAuthentication.caBundle
         adapter = message.loadBalancer.adapter.isEmpty ? "static" : message.loadBalancer.adapter
         propagate = message.propagate
         self.target = target
@@ -61,8 +74,37 @@ public final class Service: Sendable {
     /// Whether another version of the service has the same target: PUs, place and port.
     func hasTarget(of other: Service) -> Bool {
         target == other.target && scope == other.scope && propagate == other.propagate && targetPort == other.targetPort
-            && isEnabled == other.isEnabled
+            && publicPort == other.publicPort && isEnabled == other.isEnabled
     }
+}
+
+/// How a client's enforcer verifies a load balancer that ends TLS.
+public struct LoadBalancerTLS: Sendable {
+    /// The name its certificate must have.
+    public let serverName: String
+    /// PEM, who must have issued it; empty: one of the system's roots.
+    public let caBundlePEM: String
+
+    init?(_ message: ServiceMessage.LoadBalancer) {
+        if !message.hasTls { return nil }
+        serverName = message.tls.serverName.isEmpty ? message.hosts.first ?? "" : message.tls.serverName
+        caBundlePEM = message.tls.caBundle
+    }
+}
+
+/// From whom a service takes PROXY headers (BEHAVIOUR, "PROXY protocol").
+public struct ProxyExpectation: Sendable {
+    public let subnets: [CIDR]
+    /// Whether a connection from the subnets must begin with one.
+    public let isRequired: Bool
+
+    init?(_ message: ServiceMessage.ProxyProtocol) {
+        if !message.enabled { return nil }
+        subnets = message.subnets.compactMap { CIDR($0) }
+        isRequired = message.header == .required
+    }
+
+    public func trusts(_ address: IPAddress) -> Bool { subnets.contains { $0.contains(address) } }
 }
 
 /// What a dialled address is.

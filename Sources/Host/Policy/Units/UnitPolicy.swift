@@ -26,6 +26,8 @@ public final class UnitPolicy: Sendable {
     let visible: NumberSet
     /// By target port, each list with the service that decides a tie first.
     private let served: [(port: UInt16, services: [Service])]
+    /// By public port, the service that decides a tie.
+    private let published: [(port: UInt16, service: Service)]
     /// Of its namespace and those above, the nearest first.
     private let external: [ExternalTable]
 
@@ -46,7 +48,10 @@ public final class UnitPolicy: Sendable {
             world.state.services.nearer($0, $1, record.namespace, tree) === $0
         }
         self.served = Dictionary(grouping: services, by: \.targetPort).map { (port: $0.key, services: $0.value) }
-        plan = UnitPlan(frontends: frontends, servedPorts: Set(self.served.map(\.port)))
+        published = Dictionary(services.filter { $0.publicPort != 0 }.map { ($0.publicPort, $0) }) { first, _ in first }
+            .map { (port: $0.key, service: $0.value) }
+        plan = UnitPlan(
+            frontends: frontends, servedPorts: Set(self.served.map(\.port)), publicPorts: Set(published.map(\.port)))
         external = world.state.externalNetworks.tables(for: record.namespace, tree)
     }
 
@@ -60,6 +65,12 @@ public final class UnitPolicy: Sendable {
     public func services(targetPort: UInt16) -> [Service] {
         for entry in served where entry.port == targetPort { return entry.services }
         return []
+    }
+
+    /// The service whose public port this is: of several the one that decides a tie.
+    public func service(publicPort: UInt16) -> Service? {
+        for entry in published where entry.port == publicPort { return entry.service }
+        return nil
     }
 
     /// Whether policy lets a flow of this PU through, on this side.

@@ -1,0 +1,126 @@
+// Server side, `publicPort`: clients that are no enforcers, served with the service's own certificate, or as they are.
+
+import FlowLog
+import Linux
+import Policy
+import TLSEngine
+import TLSOpenSSL
+
+extension Worker {
+    /// The first bytes are here, in `partial`, and they are no enforcer's.
+    func openPublic(_ slot: ConnectionPointer) {
+        slot.pointee.mode = .external
+        guard let service = slot.pointee.service, let published = generation?.publicCredentials[service.path] else {
+            return refuse(slot, .notReady, detail: "nothing to serve on the public port yet; see sallyport services")
+        }
+        // A load balancer's own connection is judged once it says something: its check of TLS must not be taken for a refusal.
+        if !slot.pointee.isLocal || published.passthrough {
+            guard let decision = decideExternal(slot) else { return }
+            slot.pointee.decision = decision
+            if !decision.allowed { return refuse(slot, decision) }
+        }
+        if published.passthrough {
+            if case .clientHello = ClientHello.look(at: slot.pointee.partial.bytes) { slot.pointee.carriesTLS = true }
+            return openTarget(slot)
+        }
+        let context: any TLSContext
+        do throws(TLSFailure) {
+            context = try publicContext(for: service, published)
+        } catch {
+            return refuse(slot, .notReady, detail: "the certificate of the public port cannot be used: \(error.message)")
+        }
+        feedWire(slot)
+        slot.pointee.stage = .clientHandshaking
+        timeouts.start(.handshake, slot, now: now, in: slab)
+        openSession(slot, slot.near, context, binding: publicBinding(service, published), ticket: nil)
+        clientHandshake(slot)
+    }
+
+    func clientHandshake(_ slot: ConnectionPointer) {
+        let leg = slot.near
+        guard let context = leg.pointee.context, let session = leg.pointee.session else { return refuse(slot, .outOfResources) }
+        while true {
+            let step = context.handshake(session, wire)
+            if !sendWire(leg) { return clientLeft(slot, "the client closed the connection in the handshake") }
+            switch step {
+            case .done:
+                slot.pointee.tls = context.details(session)
+                slot.pointee.stage = .awaitingClient
+                if !slot.pointee.isLocal { timeouts.start(.sniff, slot, now: now, in: slab) }
+                return awaitClient(slot)
+            case .needsInput:
+                switch receiveWire(leg) {
+                case .bytes: continue
+                case .nothing: return
+                case .end: return clientLeft(slot, "the client closed the connection in the handshake")
+                case .failed(let code): return clientLeft(slot, words(code))
+                }
+            case .closed, .failed: return clientHandshakeFailed(slot)
+            }
+        }
+    }
+
+    /// A load balancer that looks at TLS may leave as soon as it has seen enough.
+    private func clientLeft(_ slot: ConnectionPointer, _ what: String) {
+        slot.pointee.isLocal ? healthCheck(slot) : refuse(slot, .clientTlsFailed, detail: what)
+    }
+
+    private func clientHandshakeFailed(_ slot: ConnectionPointer) {
+        let failure = wire.pointee.failure
+        wire.pointee.failure = nil
+        switch failure?.kind {
+        case .noCertificate: refuse(slot, .clientCertificate, detail: "the client showed no certificate")
+        case .certificateRefused: refuse(slot, .clientCertificate, detail: failure?.message)
+        case .notTLS: refuse(slot, .clientTlsFailed, detail: "the public port serves TLS, and the client does not speak it")
+        default: refuse(slot, .clientTlsFailed, detail: failure?.message)
+        }
+    }
+
+    /// The session stands. The application hears of the client with its first bytes, or after as long as it takes to tell
+    /// that the server is to begin; of a load balancer that only looked at the handshake it does not hear.
+    func awaitClient(_ slot: ConnectionPointer) {
+        switch readLeg(slot, slot.near, limit: 64 * 1024) {
+        case .nothing: return
+        case .ended, .truncated: return healthCheck(slot)
+        case .failed(let what): return clientLeft(slot, what)
+        case .bytes(let count): slot.pointee.partial.append(plain, count)
+        }
+        if slot.pointee.decision == nil {
+            guard let decision = decideExternal(slot) else { return }
+            slot.pointee.decision = decision
+            if !decision.allowed { return refuse(slot, decision) }
+        }
+        openTarget(slot)
+    }
+
+    /// Gives the TLS library what was held while it was looked at.
+    private func feedWire(_ slot: ConnectionPointer) {
+        let held = slot.pointee.partial.bytes
+        if let base = held.baseAddress { wire.pointee.input.update(from: base, count: held.count) }
+        wire.pointee.inputStart = 0
+        wire.pointee.inputEnd = held.count
+        slot.pointee.partial.free()
+    }
+
+    /// One context for each service and certificate.
+    private func publicContext(for service: Service, _ published: PublicCredentials) throws(TLSFailure) -> any TLSContext {
+        if let known = publicContexts[service.path], known.credentials == published, known.service === service { return known.context }
+        let options = TLSOptions(
+            role: .server, chain: published.chain, privateKey: published.privateKey, applicationProtocol: "http/1.1",
+            verification: service.clientCABundlePEM.isEmpty ? .none : .roots(pem: service.clientCABundlePEM, serverName: nil),
+            ticketKey: ticketKey)
+        let context = try OpenSSLContext(options)
+        publicContexts[service.path] = (service, published, context)
+        return context
+    }
+
+    /// Tickets are good for this service, this certificate and these client CAs, on any worker.
+    private func publicBinding(_ service: Service, _ published: PublicCredentials) -> [UInt8] {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        func mix(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
+        mix(service.path.utf8)
+        mix(published.chain.first ?? [])
+        mix(service.clientCABundlePEM.utf8)
+        return withUnsafeBytes(of: hash) { Array($0) }
+    }
+}
