@@ -113,11 +113,13 @@ public final class Enforcer {
     }
 
     /// How many trust bundles have been put in force.
-    public var trustGeneration: Int {
-        get throws {
-            struct Status: Decodable { let trustGeneration: Int }
-            return try JSONDecoder().decode(Status.self, from: Data(command("status", "-o", "json").output.utf8)).trustGeneration
-        }
+    public var trustGeneration: Int { get throws { try status.trustGeneration } }
+    /// How often the policy has been compiled.
+    public var policyGeneration: Int { get throws { try status.policyGeneration } }
+
+    private struct Status: Decodable { let trustGeneration, policyGeneration: Int }
+    private var status: Status {
+        get throws { try JSONDecoder().decode(Status.self, from: Data(command("status", "-o", "json").output.utf8)) }
     }
 
     // MARK: - Drop-ins
@@ -144,6 +146,15 @@ public final class Enforcer {
     public func metric(_ name: String) throws -> Double? {
         let line = try command("metrics").output.split(separator: "\n").first { $0.hasPrefix(name + " ") }
         return line.flatMap { Double($0.dropFirst(name.count + 1)) }
+    }
+
+    /// The daemon's resident set; proc(5).
+    public var residentBytes: Int {
+        get throws {
+            let pages = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ").dropFirst().first.flatMap { Int($0) }
+            guard let pages else { throw NetworkError(what: "no statm of \(node.name)'s daemon") }
+            return pages * sysconf(Int32(_SC_PAGESIZE))
+        }
     }
 
     // MARK: - Flows
@@ -214,6 +225,7 @@ public struct RecordedFlow: Decodable, Sendable {
     public let tlsVersion: String?
     public let tlsResumed: Bool?
     public let peerSpiffeId: String?
+    public let proxyProtocolVersion: Int?
     public let bytesSent: UInt64
     public let bytesReceived: UInt64
 }

@@ -1,5 +1,6 @@
 // What reaches a protected port and is no enforcer's: it is refused and recorded, and never reaches the application.
 
+import Foundation
 import Linux
 import Support
 import Testing
@@ -187,14 +188,58 @@ struct IntruderTests {
         try scene.caller.stop()
     }
 
+    @Test("a ticket is resumed at the service that gave it, and not at another, under another trust bundle or a later policy")
+    func tickets() throws {
+        let scene = try Scene()
+        let nodes = scene.nodes
+        // The same unit, certificate and policy, on another port.
+        try nodes.server1.nginx(port: 81, body: "the secret of another")
+        try nodes.sallyport.service("other", addresses: "10.96.0.11", port: 9376, target: "app=web", targetPort: 81)
+        try nodes.sallyport.allow("app=client", toReach: "app=web", port: 81)
+        let visitor = try nodes.sallyport.testAuthority().issue("/test", "visitor", tags: ["app=client"])
+        let other = try Intruder(from: nodes.node1, to: "10.244.2.10", port: 81)
+        try nodes.eventually("served on the other port") {
+            try other.connects(visitor, sending: preface(mode: 1) + request).output.contains("the secret of another")
+        }
+
+        let directory = try TemporaryDirectory()
+        let ticket = "\(directory.path)/ticket"
+        /// Whether a flow that brings the ticket resumes. It is served in either case.
+        func isResumed(_ intruder: Intruder, _ secret: String = "the secret of a server", keeping option: String = "-sess_in") throws -> Bool {
+            let trace = (1...16).map { UInt8.random(in: $0...255) }
+            let answer = try intruder.connects(visitor, sending: preface(mode: 1, trace: trace) + request, options: option, ticket)
+            #expect(answer.output.contains(secret), "\(answer)")
+            let id = trace.map { String(format: "%02x", $0) }.joined()
+            return try nodes.enforcer2.flow { $0.traceId == id }.tlsResumed ?? false
+        }
+        #expect(try !isResumed(scene.intruder, keeping: "-sess_out"))
+        #expect(try isResumed(scene.intruder))
+        #expect(try !isResumed(other, "the secret of another"))
+        #expect(try isResumed(scene.intruder))
+
+        let generation = try nodes.enforcer2.policyGeneration
+        try nodes.sallyport.allow("app=client", toReach: "app=web", port: 82)
+        try nodes.eventually("another policy") { try nodes.enforcer2.policyGeneration > generation }
+        #expect(try !isResumed(scene.intruder))
+
+        #expect(try !isResumed(scene.intruder, keeping: "-sess_out"))
+        #expect(try isResumed(scene.intruder))
+        let trust = try nodes.enforcer2.trustGeneration
+        try nodes.sallyport.command("ca", "rotate", "--directory", nodes.sallyport.authority)
+        try nodes.eventually("another trust bundle") { try nodes.enforcer2.trustGeneration > trust }
+        #expect(try !isResumed(scene.intruder))
+        try scene.caller.stop()
+    }
+
     private let request = Array("GET / HTTP/1.0\r\n\r\n".utf8)
     private var goodPreface: [UInt8] { preface(mode: 1) }
 
     /// A Preface for 10.244.2.10:80 behind its length (docs/protocol.md, "Messages"), its fields as protobuf writes them.
-    private func preface(mode: UInt8) -> [UInt8] {
+    private func preface(mode: UInt8, trace: [UInt8]? = nil) -> [UInt8] {
+        let trace = trace ?? (1...16).map { _ in UInt8.random(in: 0...255) }
         let message: [UInt8] =
             [0x08, 1] + [0x12, 4, 10, 244, 2, 10] + [0x18, 80] + [0x2a, 4, 10, 1, 0, 1] + [0x30, 99] + [0x38, mode]
-            + [0x42, 16] + (1...16).map { UInt8.random(in: $0...255) }
+            + [0x42, 16] + trace
         return [0, UInt8(message.count)] + message
     }
 }

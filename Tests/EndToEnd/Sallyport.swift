@@ -35,7 +35,7 @@ public final class Sallyport {
         // Plugins are loaded only from where nobody else may write, all the way up: not from /tmp.
         directory = try TemporaryDirectory(in: "/run")
         try check("mkdir", "-m", "0755", policyDirectory, pluginDirectory)
-        for plugin in ["policy-file", "tls-internal-ca", "load-balancer-static"] {
+        for plugin in ["policy-file", "tls-internal-ca", "tls-custom-certificate", "tls-none", "load-balancer-static"] {
             try check("install", "-m", "0755", "\(Sallyport.built)/lib\(plugin).so", "\(pluginDirectory)/\(plugin).so")
         }
         try command("ca", "init", "--directory", authority, "--trust-domain", "test.example")
@@ -137,6 +137,8 @@ public final class Sallyport {
         [
             "10-policy.yaml": dropIn("policy-file", "policy-source", "directory: \(policyDirectory)"),
             "20-tls.yaml": dropIn("tls-internal-ca", "tls-provider", "directory: \(authority)/enforcers/\(node.name)"),
+            "22-tls-custom.yaml": dropIn("tls-custom-certificate", "public-tls", ""),
+            "24-tls-none.yaml": dropIn("tls-none", "public-tls", ""),
             "30-load-balancer.yaml": dropIn("load-balancer-static", "load-balancer-adapter", ""),
         ]
     }

@@ -40,6 +40,14 @@ extension NetworkPlace {
         try NetworkProgram.check("nft", ["-f", "-"], in: namespace, input: ruleset)
     }
 
+    /// How many bytes an interface has received.
+    public func receivedBytes(_ interface: String) throws -> UInt64 {
+        let output = try run("cat", "/proc/net/dev").output
+        let line = output.split(separator: "\n").map { $0.split { $0 == " " || $0 == ":" } }.first { $0.first.map(String.init) == interface }
+        guard let line, line.count > 1, let bytes = UInt64(line[1]) else { throw NetworkError(what: "no \(interface) in \(output)") }
+        return bytes
+    }
+
     func bringUp(_ interface: String, _ addresses: [String]) throws {
         for address in addresses { try network.ip("-n", namespace, "addr", "add", address, "dev", interface) }
         try network.ip("-n", namespace, "link", "set", interface, "up")

@@ -4,11 +4,13 @@ import Linux
 
 extension NetworkPlace {
     /// Starts nginx on every address and waits for it. Every path answers `body`.
-    /// - Parameter certificate: With which it speaks TLS, and nothing else; nil for plain HTTP.
+    /// - Parameters:
+    ///   - certificate: With which it speaks TLS, and nothing else; nil for plain HTTP.
+    ///   - takesProxyProtocol: A PROXY header must come first; `body` may name its source as `$proxy_protocol_addr`.
     @discardableResult
-    public func nginx(port: UInt16, body: String, certificate: ServerCertificate? = nil) throws -> NetworkProgram {
+    public func nginx(port: UInt16, body: String, certificate: ServerCertificate? = nil, takesProxyProtocol: Bool = false) throws -> NetworkProgram {
         let directory = try TemporaryDirectory()
-        let speaks = certificate == nil ? "" : " ssl"
+        let speaks = (certificate == nil ? "" : " ssl") + (takesProxyProtocol ? " proxy_protocol" : "")
         if let certificate {
             try directory.write("server.pem", certificate.pem)
             try directory.write("server.key", certificate.key)
@@ -31,6 +33,26 @@ extension NetworkPlace {
         let nginx = try start("nginx", ["-e", "stderr", "-p", directory.path, "-c", configuration], keeping: directory)
         try nginx.waitUntilListening(port)
         return nginx
+    }
+
+    /// Starts HAProxy with `sections` of its configuration behind `global` and `defaults`, and waits until it listens on `port`.
+    @discardableResult
+    public func haproxy(port: UInt16, _ sections: String) throws -> NetworkProgram {
+        let directory = try TemporaryDirectory()
+        try directory.write("haproxy.cfg", """
+            global
+              log stderr format raw local0
+            defaults
+              mode tcp
+              timeout connect 5s
+              timeout client 30s
+              timeout server 30s
+            \(sections)
+
+            """)
+        let haproxy = try start("haproxy", ["-db", "-f", directory.path + "/haproxy.cfg"], keeping: directory)
+        try haproxy.waitUntilListening(port)
+        return haproxy
     }
 
     /// Starts to record what passes an interface; `filter` as in pcap-filter(7).

@@ -1,0 +1,313 @@
+// Use case 3: clients from outside reach a unit through a load balancer, a node port and the enforcer's public port, which
+// serves the internal CA's certificate, the service's own, or lets bytes pass.
+
+import Foundation
+import Linux
+import Support
+import Testing
+
+@Suite(.enabled(if: Sallyport.isPossible, "needs root, and the programs built: swift build -c release"), .serialized)
+struct PublicPortTests {
+    /// A client outside, HAProxy on the balancer, a server on node 2. The balancer's port 443 sends no PROXY header, 444 one of
+    /// version 1, 445 one of version 2; each leads to 10.1.0.2:31595 or [fd00:1::2]:31595, and these to the server's 8003.
+    private struct Scene {
+        let node2, balancer, outside: NetworkNode
+        let server: NetworkContainer
+        let sallyport: Sallyport
+        let enforcer: Enforcer
+        let directory: TemporaryDirectory
+        /// What clients must trust, by mode.
+        var bundle: String { "\(directory.path)/bundle.pem" }
+
+        init(settings: String = "") throws {
+            let network = try Network()
+            node2 = try network.node("node2", "10.1.0.2/24", "fd00:1::2/64")
+            balancer = try network.node("balancer", "10.1.0.9/24", "fd00:1::9/64")
+            outside = try network.node("outside", "10.1.0.50/24", "fd00:1::50/64")
+            server = try node2.container("server", "10.244.2.10/24", "fd00:244:2::10/64")
+            try node2.clusterIP("10.1.0.2", port: 31595, to: "10.244.2.10:8003")
+            try node2.clusterIP("fd00:1::2", port: 31595, to: "[fd00:244:2::10]:8003")
+            let sections = [(443, ""), (444, "send-proxy"), (445, "send-proxy-v2")].map { port, option in
+                """
+                frontend in\(port)
+                  bind :::\(port) v4v6
+                  use_backend six\(port) if { src fd00::/8 }
+                  default_backend four\(port)
+                backend four\(port)
+                  server node2 10.1.0.2:31595 \(option)
+                backend six\(port)
+                  server node2 [fd00:1::2]:31595 \(option)
+                """
+            }
+            try balancer.haproxy(port: 445, sections.joined(separator: "\n"))
+            directory = try TemporaryDirectory(in: "/run")
+            sallyport = try Sallyport()
+            try sallyport.unit("server", server, tags: "app=web")
+            try sallyport.policy("outside", """
+                apiVersion: sallyport.dev/v1
+                kind: ExternalNetwork
+                metadata: {name: outside, namespace: /test}
+                spec: {entries: [10.1.0.50/32, "fd00:1::50/128"], tags: [net=outside]}
+                ---
+                apiVersion: sallyport.dev/v1
+                kind: ExternalNetwork
+                metadata: {name: balancer, namespace: /test}
+                spec: {entries: [10.1.0.9/32, "fd00:1::9/128"], tags: [net=balancer]}
+                ---
+                apiVersion: sallyport.dev/v1
+                kind: NetworkRuleset
+                metadata: {name: web, namespace: /test}
+                spec:
+                  subject: [["app=web"]]
+                  incoming:
+                    - {name: public, action: Allow, object: [["net=outside"], ["net=balancer"]], ports: [tcp/443]}
+                """)
+            enforcer = try sallyport.enforcer(on: node2, settings: settings)
+            try directory.write("bundle.pem", sallyport.command("ca", "bundle", "--directory", sallyport.authority))
+        }
+
+        /// - Parameters:
+        ///   - tls: The service's `tls`, at the depth of `spec`.
+        ///   - target: More of its target.
+        func service(_ tls: String, target: String = "", header: String = "optional") throws {
+            try sallyport.policy("service", """
+                apiVersion: sallyport.dev/v1
+                kind: TCPService
+                metadata: {name: web, namespace: /test}
+                spec:
+                  loadBalancer:
+                    addresses: [10.1.0.9, "fd00:1::9"]
+                    port: 443
+                    proxyProtocol: {enabled: true, subnets: [10.1.0.9/32, "fd00:1::9/128"], header: \(header)}
+                  target: {selector: [["app=web"]], port: 443\(target)}
+                  publicPort: 8003
+                  tls: \(tls)
+                """)
+        }
+
+        func curl(_ url: String, _ options: String...) throws -> ProgramResult {
+            try outside.run("curl", "-sS", "--globoff", "--max-time", "10", arguments: options + [url])
+        }
+
+        func openssl(_ options: String..., input: String = "") throws -> ProgramResult {
+            try outside.run("timeout", "20", "openssl", "s_client", "-connect", "10.1.0.9:443", arguments: options, input: input)
+        }
+
+        func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+            do {
+                try Support.eventually(what, condition)
+            } catch {
+                throw NetworkError(what: "\(error)\nnode2:\n\(enforcer.log)")
+            }
+        }
+
+        /// What the balancer's three ports tell of the client.
+        static let ways: [(port: Int, version: Int?)] = [(443, nil), (444, 1), (445, 2)]
+
+        /// Expects that each way, over either family, is answered and recorded.
+        func served(_ scheme: String, encrypted: String, trusting bundle: String, name: String? = nil) throws {
+            let options = ["--cacert", bundle]
+            for (host, address, balancer) in [("10.1.0.9", "10.1.0.50", "10.1.0.9"), ("[fd00:1::9]", "fd00:1::50", "fd00:1::9")] {
+                for (port, version) in Scene.ways {
+                    let url = "\(scheme)://\(name ?? host):\(port)/"
+                    let resolved = name.map { ["--resolve", "\($0):\(port):\(host)"] } ?? []
+                    func call() throws -> ProgramResult {
+                        try outside.run("curl", "-sS", "--globoff", "--max-time", "10", arguments: options + resolved + [url])
+                    }
+                    try eventually("served at \(url)") { try call().output == "the secret of a server" }
+                    let flow = try enforcer.flow {
+                        $0.verdict == "accepted" && $0.encrypted == encrypted && $0.proxyProtocolVersion == version
+                            && $0.sourceAddress == (version == nil ? balancer : address)
+                    }
+                    #expect(flow.service == "/test/web" && flow.destination.name == "server" && flow.targetPort == 443)
+                    #expect(flow.source.type == "external-network" && flow.source.name == (version == nil ? "balancer" : "outside"))
+                    #expect(flow.tcpPeerAddress == balancer && flow.decidedBy?.rule == "public")
+                }
+            }
+        }
+    }
+
+    @Test("mode InternalCA: clients that trust the bundle are served by name and address, with and without PROXY protocol, plain or TLS behind",
+        arguments: [false, true])
+    func internalCA(tlsOnly: Bool) throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server", certificate: tlsOnly ? ServerCertificate(for: "app.example") : nil)
+        try scene.service("{mode: InternalCA}", target: ", tlsOnly: \(tlsOnly)")
+        try scene.served("https", encrypted: "enforcer", trusting: scene.bundle)
+        // Who trusts something else is told, and so is the flow log.
+        let other = try ServerCertificate(for: "other.example")
+        try scene.directory.write("other.pem", other.pem)
+        let flow = try scene.enforcer.flow({ $0.verdict == "refused" }) {
+            let answer = try scene.curl("https://10.1.0.9:445/", "--cacert", "\(scene.directory.path)/other.pem")
+            #expect(answer.status == 60, "\(answer)")
+        }
+        #expect(flow.reason == "client-tls-failed" && flow.detail?.isEmpty == false && flow.sourceAddress == "10.1.0.50")
+    }
+
+    @Test("mode CustomCertificate: the service's own certificate is served, and replaced in use with no failed call; rubbish does not take its place")
+    func customCertificate() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let first = try ServerCertificate(for: "app.example")
+        let second = try ServerCertificate(for: "app.example")
+        try scene.directory.write("tls.pem", first.pem)
+        try scene.directory.write("tls.key", first.key, mode: 0o600)
+        try scene.directory.write("trusted.pem", first.pem + second.pem)
+        let files = "{mode: CustomCertificate, certificate: \"file:\(scene.directory.path)/tls.pem\", key: \"file:\(scene.directory.path)/tls.key\"}"
+        try scene.service(files)
+        try scene.served("https", encrypted: "enforcer", trusting: "\(scene.directory.path)/trusted.pem", name: "app.example")
+
+        let script = "while :; do curl -sS --max-time 10 --cacert \"$1\" --resolve app.example:445:10.1.0.9 -o /dev/null -w 'answered %{http_code}\\n' https://app.example:445/ 2>&1; sleep 0.02; done"
+        let loop = try scene.outside.start("bash", "-c", script, "bash", "\(scene.directory.path)/trusted.pem")
+        func presented() throws -> String { try scene.openssl("-servername", "app.example", "-showcerts").output }
+        func body(_ pem: String) -> Substring { pem.split(separator: "\n")[2] }
+        #expect(try presented().contains(body(first.pem)))
+        try scene.directory.write("tls.pem", second.pem)
+        try scene.directory.write("tls.key", second.key, mode: 0o600)
+        try scene.eventually("replaced") { try presented().contains(body(second.pem)) }
+
+        try scene.directory.write("tls.pem", "rubbish")
+        try scene.eventually("told") { try scene.enforcer.command("services").output.contains("tls.pem") }
+        #expect(try presented().contains(body(second.pem)))
+        let calls = loop.outputSoFar.split(separator: "\n")
+        try loop.wait("went on") { loop.outputSoFar.split(separator: "\n").count > calls.count + 3 }
+        let failed = loop.stop().output.split(separator: "\n").filter { $0 != "answered 200" }
+        #expect(failed == [])
+    }
+
+    @Test("mode None: bytes pass as they are, whether the client speaks TLS or not, and TLS is opened for it where the unit speaks only that",
+        arguments: [false, true])
+    func none(tlsOnly: Bool) throws {
+        let scene = try Scene()
+        let certificate = try ServerCertificate(for: "app.example")
+        try scene.directory.write("app.pem", certificate.pem)
+        try scene.server.nginx(port: 443, body: "the secret of a server", certificate: tlsOnly ? certificate : nil)
+        try scene.service("{mode: None}", target: ", tlsOnly: \(tlsOnly)")
+        try scene.served("http", encrypted: "no", trusting: scene.bundle)
+        if tlsOnly { try scene.served("https", encrypted: "application", trusting: "\(scene.directory.path)/app.pem", name: "app.example") }
+    }
+
+    @Test("a unit that wants to know its clients is sent a PROXY header, before TLS where that is opened for it", arguments: ["v1", "v2"], [false, true])
+    func targetProxyProtocol(version: String, tlsOnly: Bool) throws {
+        let scene = try Scene()
+        try scene.server.nginx(
+            port: 443, body: "you are $proxy_protocol_addr", certificate: tlsOnly ? ServerCertificate(for: "app.example") : nil, takesProxyProtocol: true)
+        try scene.service("{mode: InternalCA}", target: ", tlsOnly: \(tlsOnly), proxyProtocol: \(version)")
+        for (host, address) in [("10.1.0.9", "10.1.0.50"), ("[fd00:1::9]", "fd00:1::50")] {
+            try scene.eventually("told of \(address)") {
+                try scene.curl("https://\(host):445/", "--cacert", scene.bundle).output == "you are \(address)"
+            }
+        }
+    }
+
+    @Test("a client certificate that is asked for is verified: good ones are let in, missing and foreign ones are refused with their reason")
+    func clientAuthentication() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let good = try ServerCertificate(for: "good.example")
+        let bad = try ServerCertificate(for: "good.example")
+        for (name, certificate) in [("good", good), ("bad", bad)] {
+            try scene.directory.write("\(name).pem", certificate.pem)
+            try scene.directory.write("\(name).key", certificate.key)
+        }
+        let authority = good.pem.split(separator: "\n").map { "        \($0)" }.joined(separator: "\n")
+        try scene.service("\n    mode: InternalCA\n    clientAuthentication:\n      caBundle: |\n\(authority)")
+        func call(_ name: String) throws -> ProgramResult {
+            try scene.curl(
+                "https://10.1.0.9:445/", "--cacert", scene.bundle, "--cert", "\(scene.directory.path)/\(name).pem", "--key",
+                "\(scene.directory.path)/\(name).key")
+        }
+        try scene.eventually("served") { try call("good").output == "the secret of a server" }
+        for what in ["bad", "missing"] {
+            let flow = try scene.enforcer.flow({ $0.verdict == "refused" }) {
+                let answer = what == "bad" ? try call("bad") : try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle)
+                #expect(answer.output.isEmpty, "\(what)")
+            }
+            #expect(flow.reason == "client-certificate" && flow.sourceAddress == "10.1.0.50", "\(what)")
+            #expect(flow.detail?.isEmpty == false, "\(what)")
+        }
+    }
+
+    @Test("TLS 1.2 and 1.3 are served, older ones are not; sessions resume; of the application protocols HTTP/1.1 is agreed on")
+    func versions() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        try scene.service("{mode: InternalCA}")
+        try scene.eventually("served") { try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle).status == 0 }
+        let request = "GET / HTTP/1.0\r\n\r\n"
+        for (option, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+            let ticket = "\(scene.directory.path)/ticket"
+            let first = try scene.openssl(option, "-alpn", "h2,http/1.1", "-ign_eof", "-sess_out", ticket, input: request)
+            #expect(first.output.contains("New, \(version)") && first.output.contains("ALPN protocol: http/1.1"), "\(first)")
+            #expect(first.output.contains("the secret of a server"))
+            let again = try scene.openssl(option, "-ign_eof", "-sess_in", ticket, input: request)
+            #expect(again.output.contains("Reused, \(version)") && again.output.contains("the secret of a server"), "\(again)")
+        }
+        let old = try scene.openssl("-tls1_1", "-cipher", "ALL@SECLEVEL=0")
+        #expect(old.status != 0 && !old.output.contains("BEGIN CERTIFICATE"))
+    }
+
+    @Test("garbage, plain HTTP and handshakes cut at every stage are refused on a public port, and reach no application")
+    func intruders() throws {
+        let scene = try Scene(settings: "timeouts: {handshake: 2s}")
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let deliveries = try Deliveries(to: scene.server, port: 443)
+        try scene.service("{mode: InternalCA}")
+        try scene.eventually("served") { try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle).status == 0 }
+        let before = try deliveries.count
+        let intruder = try Intruder(from: scene.outside, to: "10.1.0.9", port: 445)
+        let hello = enforcersClientHello
+        let cases: [(what: Comment, bytes: [UInt8], reason: String)] = [
+            ("garbage", Array("\u{1}\u{2}garbage".utf8), "client-tls-failed"),
+            ("HTTP", Array("GET / HTTP/1.0\r\n\r\n".utf8), "client-tls-failed"),
+            ("a ClientHello that never ends", Array(hello.prefix(40)), "handshake-timeout"),
+            ("an enforcer's ClientHello and no more", hello, "handshake-timeout"),
+        ]
+        for (what, bytes, reason) in cases {
+            let flow = try scene.enforcer.flow({ $0.verdict == "refused" }) { try intruder.sends(bytes) }
+            #expect(flow.reason == reason && flow.sourceAddress == "10.1.0.50", what)
+        }
+        #expect(try deliveries.count == before)
+        // Not allowed: refused before TLS is spoken.
+        try scene.sallyport.policy("stranger", """
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: no-more, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: closed, action: Reject, object: [["net=outside"]], ports: [any]}]}
+            """)
+        let flow = try scene.enforcer.flow({ $0.reason == "rejected-by-rule" }) {
+            try scene.eventually("refused") { try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle).status != 0 }
+        }
+        #expect(flow.decidedBy?.rule == "closed" && flow.tlsVersion == nil)
+    }
+
+    @Test("a load balancer's checks of a public port, with TLS and without, keep the server up and reach no application")
+    func healthChecks() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let deliveries = try Deliveries(to: scene.server, port: 443)
+        try scene.service("{mode: InternalCA}", header: "required")
+        // LOCAL headers come from the balancer, whom the rules let in no more than anybody.
+        try scene.sallyport.policy("no-balancer", """
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: no-balancer, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: closed, action: Reject, object: [["net=balancer"]], ports: [any]}]}
+            """)
+        try scene.eventually("published") { try scene.enforcer.command("services").output.contains("8003") }
+        try scene.balancer.haproxy(port: 8443, """
+            frontend checked
+              bind :8443
+              default_backend checked
+            backend checked
+              server plain 10.1.0.2:31595 send-proxy-v2 check inter 50ms
+              server tls 10.1.0.2:31595 send-proxy-v2 check check-ssl verify none inter 50ms
+            """)
+        try scene.eventually("checked") { try scene.enforcer.metric("sallyport_health_checks_total") ?? 0 > 20 }
+        let refused = try scene.enforcer.flows().filter { $0.verdict != "accepted" }
+        #expect(refused.isEmpty, "\(refused)")
+        #expect(try deliveries.count == 0)
+        // Both servers are up, in turn.
+        for _ in 0..<4 { #expect(try scene.curl("https://10.1.0.9:8443/", "--cacert", scene.bundle).output == "the secret of a server") }
+    }
+}
