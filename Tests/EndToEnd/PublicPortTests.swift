@@ -228,6 +228,52 @@ struct PublicPortTests {
         }
     }
 
+    @Test("an external network's name is resolved by its TTL, and an address that DNS no longer has is let in for the grace period only")
+    func externalNames() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        // A name server with one answer for every A question, the file's; TTL 1 s.
+        try scene.directory.write("address", "10.1.0.50")
+        let dns = try scene.node2.start("perl", "-MIO::Socket::INET", "-e", """
+            $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 5353, Proto => "udp") or die $!;
+            print STDERR "ready\\n";
+            while (defined($from = recv $s, $q, 512, 0)) {
+              ($question) = substr($q, 12) =~ /^((?:[^\\0]+)\\0.{4})/s;
+              open F, $ARGV[0]; chomp($a = <F>); close F;
+              $is4 = substr($question, -4, 2) eq "\\0\\1";
+              send $s, substr($q, 0, 2) . pack("n5", 0x8180, 1, $is4 ? 1 : 0, 0, 0) . $question
+                . ($is4 ? pack("nnnNn", 0xc00c, 1, 1, 1, 4) . pack("C4", split /\\./, $a) : ""), 0, $from;
+            }
+            """, "\(scene.directory.path)/address")
+        try dns.wait("answered") { dns.errorsSoFar.contains("ready") }
+        try scene.enforcer.dropIn("30-load-balancer.yaml", """
+            version: 1
+            plugin: load-balancer-static
+            kind: load-balancer-adapter
+            config: {nameserver: "127.0.0.1:5353", grace: 1s}
+            """)
+        try scene.enforcer.signal(SIGHUP)
+        try scene.service("{mode: InternalCA}")
+        try scene.sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: partner, namespace: /test}
+            spec: {entries: [partner.example], tags: [net=partner]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
+            """)
+        func call() throws -> Int32 { try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle).status }
+        try scene.eventually("served") { try call() == 0 }
+        #expect(try scene.enforcer.flow { $0.source.name == "partner" && $0.sourceAddress == "10.1.0.50" }.verdict == "accepted")
+        try scene.directory.write("address", "10.1.0.51")
+        try scene.eventually("no longer served") { try call() != 0 }
+        try scene.directory.write("address", "10.1.0.50")
+        try scene.eventually("served again") { try call() == 0 }
+    }
+
     @Test("TLS 1.2 and 1.3 are served, older ones are not; sessions resume; of the application protocols HTTP/1.1 is agreed on")
     func versions() throws {
         let scene = try Scene()

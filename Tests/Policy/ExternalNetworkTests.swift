@@ -59,15 +59,27 @@ import Testing
         #expect(unit.decide(.outgoing, peer: match.tags, ports: FlowPorts(target: 80, dialled: 80)).text == "allowed by /a/rules#0")
     }
 
-    @Test("names match nothing yet, and a warning says so")
+    @Test("names match the addresses they are resolved to, until others are told; wildcards match nothing, and a warning says so")
     func names() throws {
         var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")
         let found = compiler.apply(
             upserts: [.unit("/a/client"), .externalNetwork("/a/x", ["192.0.2.1", "api.example.com", "*.example.com"])], removes: [])
-        #expect(found.map(\.field) == ["spec.entries[1]", "spec.entries[2]"] && found.allSatisfy { $0.severity == .warning })
+        #expect(found.map(\.field) == ["spec.entries[2]"] && found.allSatisfy { $0.severity == .warning })
         let snapshot = compiler.compile()
         #expect(snapshot.problems == found)
         #expect(try network(snapshot, "192.0.2.1") == "/a/x")
+        #expect(try network(snapshot, "198.51.100.7") == nil)
+
+        let key = PolicyKey(.externalNetwork, "/a/x")
+        let (first, second) = (try #require(IPAddress("198.51.100.7")), try #require(IPAddress("2001:db8::7")))
+        compiler.setAddresses(key, [first, second])
+        #expect(try network(compiler.compile(), "198.51.100.7") == "/a/x")
+        // Another version of the document keeps what is known.
+        _ = compiler.apply(upserts: [.externalNetwork("/a/x", ["api.example.com"], tags: ["k=v"])], removes: [])
+        #expect(try network(compiler.compile(), "2001:db8::7") == "/a/x")
+        compiler.setAddresses(key, [second])
+        let last = compiler.compile()
+        #expect(try network(last, "198.51.100.7") == nil && network(last, "2001:db8::7") == "/a/x" && network(last, "192.0.2.1") == nil)
     }
 
     @Test("a network that changes or goes is forgotten")

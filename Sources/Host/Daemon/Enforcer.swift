@@ -30,6 +30,7 @@ public actor Enforcer {
     private var incoming: [String: PolicyChange] = [:]
     var sourceProblems: [String: [Sallyport_Policy_V1_Problem]] = [:]
     var refusedProblems: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Problem] = [:]
+    var namedNetworks = NamedNetworks()
     var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
     var publicCertificates = PublicCertificates()
     private var isCompileDue = false
@@ -121,6 +122,11 @@ public actor Enforcer {
             refusedProblems[problem.key] = problem
         }
         needsCompile()
+        let names = namedNetworks.follow(
+            upserts.filter { $0.key.kind == .externalNetwork }, removed: removes.filter { $0.kind == .externalNetwork })
+        if !names.upserts.isEmpty || !names.removes.isEmpty {
+            Task { await plugins?.updateServices(adapter: "static", upserts: names.upserts, removes: names.removes, replaceAll: false) }
+        }
         let services = upserts.filter { $0.key.kind == .tcpService }
         let removedServices = removes.filter { $0.kind == .tcpService }
         if services.isEmpty && removedServices.isEmpty { return }
@@ -167,6 +173,10 @@ public actor Enforcer {
     func take(_ event: Sallyport_Plugin_V1_FrontendsEvent, from adapter: String) {
         for changed in event.changed {
             frontendProblems[changed.service] = changed.problem.isEmpty ? nil : "\(adapter): \(changed.problem)"
+            if changed.service.kind == .externalNetwork {
+                take(addresses: changed)
+                continue
+            }
             let frontends = changed.frontends.compactMap { frontend -> Frontend? in
                 guard let address = IPAddress(bytes: frontend.address), frontend.port > 0, frontend.port < 65536 else { return nil }
                 let prefix = Int(frontend.prefixLength) + (address.isV4 ? 96 : 0)

@@ -40,8 +40,16 @@ extension Enforcer {
                 $0.severity = publicCertificates[key]?.credentials == nil ? .error : .warning
             }
         }
+        let networks = frontendProblems.filter { $0.key.kind == .externalNetwork }.map { key, message in
+            Sallyport_Policy_V1_Problem.with {
+                $0.key = key
+                $0.field = "spec.entries"
+                $0.message = message
+                $0.severity = .warning
+            }
+        }
         return sourceProblems.sorted { $0.key < $1.key }.flatMap(\.value) + refusedProblems.values.sorted { $0.origin < $1.origin } + snapshot.problems
-            + ports.sorted { ($0.key.namespace, $0.key.name) < ($1.key.namespace, $1.key.name) }
+            + (ports + networks).sorted { ($0.key.namespace, $0.key.name) < ($1.key.namespace, $1.key.name) }
     }
 
     /// What is wrong with what public ports serve.

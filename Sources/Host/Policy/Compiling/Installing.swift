@@ -1,5 +1,6 @@
 // One object enters or leaves. Selectors become atoms here; who they select is found when a snapshot is compiled.
 
+import Linux
 import PolicyDocuments
 import SallyportProtocol
 
@@ -17,13 +18,13 @@ extension PolicyCompiler {
         }
         if case .externalNetwork(let network)? = object.spec {
             for (index, entry) in network.entries.enumerated() {
-                guard let parsed = try? ExternalEntry(entry), parsed.isName else { continue }
+                guard case .namesBelow? = try? ExternalEntry(entry) else { continue }
                 found.append(
                     .with {
                         $0.key = object.key
                         $0.origin = object.origin
                         $0.field = "spec.entries[\(index)]"
-                        $0.message = "is a name, which this enforcer does not resolve yet, so it matches nothing; give its addresses"
+                        $0.message = "matches nothing: DNS does not tell which names there are below another; list the names themselves, or their addresses"
                         $0.severity = .warning
                     })
             }
@@ -161,25 +162,27 @@ extension PolicyCompiler {
 
     mutating func install(_ message: ExternalNetworkMessage, at place: ObjectNumbers.Place) {
         let path = state.namespaces[place.namespace].path
-        func make(_ number: Int32) -> ExternalNetwork {
-            ExternalNetwork(id: number, namespace: path, scope: place.namespace, name: place.name, message: message)
+        func make(_ number: Int32, _ message: ExternalNetworkMessage, _ resolved: [IPAddress]) -> ExternalNetwork {
+            ExternalNetwork(id: number, namespace: path, scope: place.namespace, name: place.name, message: message, resolved: resolved)
         }
-        if let known = numbers.externalNetworks[place] {
-            if state.externalNetworks.networks[known]?.message == message { return }
-            state.externalNetworks.replace(make(known))
-        } else {
-            numbers.externalNetworks[place] = state.externalNetworks.add(make)
+        guard let known = numbers.externalNetworks[place], let old = state.externalNetworks.networks[known] else {
+            numbers.externalNetworks[place] = state.externalNetworks.add { make($0, message, []) }
+            return pending.externalNetworks = true
         }
-        pending.externalNetworks = true
+        if old.message == message { return }
+        // Names that are still there keep their addresses; who resolves them tells of the others.
+        replace(make(known, message, old.resolved))
     }
-}
 
-extension ExternalEntry {
-    /// Whether it must be resolved before it matches anything.
-    var isName: Bool {
-        switch self {
-        case .name, .namesBelow: true
-        case .network, .exclusion: false
-        }
+    /// Sets the addresses that an external network's names have now.
+    mutating func setResolved(_ addresses: [IPAddress], of number: Int32) {
+        guard let old = state.externalNetworks.networks[number], old.resolved != addresses else { return }
+        replace(ExternalNetwork(
+            id: number, namespace: old.namespace, scope: old.scope, name: old.name, message: old.message, resolved: addresses))
+    }
+
+    private mutating func replace(_ network: ExternalNetwork) {
+        state.externalNetworks.replace(network)
+        pending.externalNetworks = true
     }
 }

@@ -66,6 +66,12 @@ public struct PolicyCompiler: Sendable {
         pending.touched.insert(number)
     }
 
+    /// Sets the addresses that the names of an external network have, as they were resolved. A key that names none in force is ignored.
+    public mutating func setAddresses(_ key: Sallyport_Policy_V1_ObjectKey, _ addresses: [IPAddress]) {
+        guard let place = place(of: key), let number = numbers.externalNetworks[place] else { return }
+        setResolved(addresses, of: number)
+    }
+
     /// Problems of documents, those of the first by name first.
     var documentProblems: [Problem] { problems.sorted { $0.key < $1.key }.flatMap(\.value) }
 }

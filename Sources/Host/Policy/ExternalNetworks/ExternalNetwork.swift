@@ -12,20 +12,23 @@ final class ExternalNetwork: Sendable {
     let propagates: Bool
     /// All its tags: `$…` derived ones and its own, sorted.
     let tags: [String]
+    /// The addresses that its names have now.
+    let resolved: [IPAddress]
     let included: [CIDR]
     let excluded: [CIDR]
     let message: ExternalNetworkMessage
 
-    init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage) {
+    init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage, resolved: [IPAddress]) {
         self.id = id
         self.namespace = namespace
         self.scope = scope
         self.name = name
         self.message = message
+        self.resolved = resolved
         propagates = message.propagate
         tags = (["$identity=externalnetwork", "$name=\(name)", "$namespace=\(namespace)"] + message.tags).sorted()
         let entries = message.entries.compactMap { try? ExternalEntry($0) }
-        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } }
+        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } } + resolved.map { CIDR($0, prefix: 128) }
         excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
     }
 }
