@@ -98,6 +98,7 @@ let package = Package(
             path: "Sources/Host/FlowLog"),
         .target(name: "Prometheus", dependencies: ["Linux", .product(name: "Logging", package: "swift-log")], path: "Sources/Host/Prometheus"),
         .target(name: "ProxyProtocol", dependencies: ["Linux"], path: "Sources/Host/ProxyProtocol"),
+        .target(name: "CTimex", path: "Sources/Host/CTimex"),
         .target(name: "CNetfilter", path: "Sources/Host/CNetfilter"),
         .target(
             name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
@@ -124,6 +125,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
+                "CTimex",
                 "Policy", "Identity", "FlowLog", "FlowFormat", "Interception", "DataPath", "PluginHost", "ControlAPI", "Prometheus", "TTRPC",
                 "SallyportProtocol", "PolicyDocuments", "Linux", .product(name: "Logging", package: "swift-log"),
             ],
@@ -209,7 +211,7 @@ let package = Package(
             tests("TLSEngine", dependencies: ["TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "PKI", "Identity"]),
             tests("ProxyProtocol", dependencies: ["ProxyProtocol", "Linux"], exclude: ["Differential"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
-            tests("Daemon", dependencies: ["Daemon", "DataPath", "SallyportProtocol"]),
+            tests("Daemon", dependencies: ["Daemon", "DataPath", "Interception", "SallyportProtocol"]),
             tests("EndToEnd", dependencies: ["Linux"]),
             tests("Conformance", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         ]

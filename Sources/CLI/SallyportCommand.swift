@@ -13,7 +13,7 @@ public struct SallyportCommand: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, PluginsCommand.self, ServicesCommand.self, UnitsCommand.self, FlowsCommand.self, MapCommand.self,
             ExplainCommand.self, CACommand.self, ValidateCommand.self, PluginCommand.self, ReloadCommand.self, DrainCommand.self,
-            LogLevelCommand.self, MetricsCommand.self,
+            LogLevelCommand.self, MetricsCommand.self, DoctorCommand.self,
         ])
 
     public init() {}

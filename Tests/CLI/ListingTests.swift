@@ -53,6 +53,28 @@ struct ListingTests {
         #expect(try await sallyport(["status"], asking: ready).status == 0)
     }
 
+    @Test("the doctor's checks are a line each with what to do beneath, and the exit status says whether one failed")
+    func doctor() async throws {
+        typealias Check = Sallyport_Control_V1_DoctorResponse.Check
+        func check(_ outcome: Sallyport_Control_V1_DoctorResponse.Outcome, _ topic: String, _ text: String, _ mend: String = "") -> Check {
+            .with {
+                $0.outcome = outcome
+                $0.topic = topic
+                $0.text = text
+                $0.mend = mend
+            }
+        }
+        let well = FakeControl { $0.checks = [check(.passed, "kernel", "has it all"), check(.warning, "clock", "is wrong", "run chrony")] }
+        let text = try await sallyport(["doctor"], asking: well)
+        #expect(text.status == 0)
+        #expect(text.output == "✓ kernel: has it all\n⚠ clock: is wrong\n    run chrony\n")
+        let ill = FakeControl { $0.checks = [check(.failed, "plugins", "policy-file is failed: gone", "see sallyport plugins")] }
+        let failed = try await sallyport(["doctor", "-o", "json"], asking: ill)
+        #expect(failed.status == 1)
+        let checks = try #require(try json(failed.output) as? [[String: Any]])
+        #expect(checks.first?["outcome"] as? String == "failed" && checks.first?["mend"] as? String == "see sallyport plugins")
+    }
+
     @Test("plugins are one line each, without the columns that nobody has")
     func plugins() async throws {
         let fake = FakeControl {

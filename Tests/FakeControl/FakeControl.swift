@@ -16,6 +16,7 @@ public final class FakeControl: ControlService {
         /// Sent one message each; a watcher that follows then waits for ever.
         public var flows: [Sallyport_Control_V1_WatchFlowsResponse] = []
         public var metrics = ""
+        public var checks: [Sallyport_Control_V1_DoctorResponse.Check] = []
         public var reloadProblems: [String] = []
         public var liveFlows: UInt64 = 0
         /// Thrown instead of any answer.
@@ -110,6 +111,11 @@ public final class FakeControl: ControlService {
     public func metrics(_ request: Sallyport_Control_V1_MetricsRequest) async throws -> Sallyport_Control_V1_MetricsResponse {
         let text = try answers("Metrics").metrics
         return .with { $0.text = text }
+    }
+
+    public func doctor(_ request: Sallyport_Control_V1_DoctorRequest) async throws -> Sallyport_Control_V1_DoctorResponse {
+        let checks = try answers("Doctor").checks
+        return .with { $0.checks = checks }
     }
 
     public func protect(_ request: Sallyport_Control_V1_ProtectRequest) async throws -> Sallyport_Control_V1_ProtectResponse {

@@ -14,6 +14,7 @@ extension RPCRouter {
         answer(access, .readOnly, "ListPlugins", service.listPlugins)
         answer(access, .readOnly, "Explain", service.explain)
         answer(access, .readOnly, "Metrics", service.metrics)
+        answer(access, .readOnly, "Doctor", service.doctor)
         answer(access, .change, "Protect", service.protect)
         answer(access, .change, "Release", service.release)
         answer(access, .change, "Reload", service.reload)

@@ -22,6 +22,8 @@ public protocol ControlService: Sendable {
         _ request: Sallyport_Control_V1_WatchFlowsRequest, send: RPCMessageSender<Sallyport_Control_V1_WatchFlowsResponse>
     ) async throws
     func metrics(_ request: Sallyport_Control_V1_MetricsRequest) async throws -> Sallyport_Control_V1_MetricsResponse
+    /// May take some seconds.
+    func doctor(_ request: Sallyport_Control_V1_DoctorRequest) async throws -> Sallyport_Control_V1_DoctorResponse
 
     // Changes.
     func protect(_ request: Sallyport_Control_V1_ProtectRequest) async throws -> Sallyport_Control_V1_ProtectResponse

@@ -77,6 +77,11 @@ final class ControlEndpoint: ControlService {
         return .with { $0.text = text }
     }
 
+    func doctor(_ request: Sallyport_Control_V1_DoctorRequest) async throws -> Sallyport_Control_V1_DoctorResponse {
+        let checks = await enforcer.examine(flows: flows)
+        return .with { $0.checks = checks }
+    }
+
     /// All that Prometheus is told.
     func metricsSnapshot() async -> MetricsSnapshot {
         let counters = dataPath.count()
