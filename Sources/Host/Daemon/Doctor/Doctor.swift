@@ -55,9 +55,12 @@ extension Enforcer {
 }
 
 /// Connects to all at once, for a second at most, past interception, and closes again without a word.
+/// - Returns: Those to which there is a way.
 private func dialAll(_ frontends: [DoctorFacts.DialledFrontend], mark: UInt32) -> [DoctorFacts.DialledFrontend] {
     var open: [(index: Int, fd: Int32)] = []
     var results = frontends
+    /// From the node's own namespace there is no way to them; from the units' there may be.
+    var unrouted: Set<Int> = []
     defer { for (_, fd) in open { close(fd) } }
     for (index, frontend) in frontends.enumerated() {
         guard let address = SocketAddress(frontend.frontend) else { continue }
@@ -68,7 +71,9 @@ private func dialAll(_ frontends: [DoctorFacts.DialledFrontend], mark: UInt32) -
         _ = setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, socklen_t(MemoryLayout<UInt32>.size))
         var (raw, length) = address.raw
         let result = withUnsafePointer(to: &raw) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) } }
-        results[index].problem = result == 0 ? nil : clinux_errno() == EINPROGRESS ? "no answer within a second" : words(clinux_errno())
+        let code = result == 0 ? 0 : clinux_errno()
+        results[index].problem = code == 0 ? nil : code == EINPROGRESS ? "no answer within a second" : words(code)
+        if code == ENETUNREACH { unrouted.insert(index) }
     }
     let end = clinux_monotonic() + 1_000_000_000
     var waiting = open.filter { results[$0.index].problem == "no answer within a second" }
@@ -85,7 +90,7 @@ private func dialAll(_ frontends: [DoctorFacts.DialledFrontend], mark: UInt32) -
         }
         waiting = zip(waiting, polled).filter { $1.revents == 0 }.map(\.0)
     }
-    return results
+    return results.indices.filter { !unrouted.contains($0) }.map { results[$0] }
 }
 
 private func words(_ code: Int32) -> String { String(cString: strerror(code)) }
