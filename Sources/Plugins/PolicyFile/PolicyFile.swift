@@ -46,8 +46,7 @@ public actor PolicyFile: PolicySourcePlugin {
     }
 
     public func health() async -> PluginHealth {
-        // Until the directory has been read, nothing is wrong; the host waits for what it holds.
-        guard let state = states.value else { return .ready }
+        guard let state = states.value else { return PluginHealth(ready: false, message: "reading the directory") }
         return PluginHealth(ready: state.isKnown, message: state.trouble)
     }
 
