@@ -71,7 +71,8 @@ import Testing
         #expect(try network(snapshot, "198.51.100.7") == nil)
 
         let key = PolicyKey(.externalNetwork, "/a/x")
-        let (first, second) = (try #require(IPAddress("198.51.100.7")), try #require(IPAddress("2001:db8::7")))
+        func resolved(_ text: String) throws -> ResolvedAddress { ResolvedAddress(name: "api.example.com", address: try #require(IPAddress(text))) }
+        let (first, second) = (try resolved("198.51.100.7"), try resolved("2001:db8::7"))
         compiler.setAddresses(key, [first, second])
         #expect(try network(compiler.compile(), "198.51.100.7") == "/a/x")
         // Another version of the document keeps what is known.
@@ -80,6 +81,20 @@ import Testing
         compiler.setAddresses(key, [second])
         let last = compiler.compile()
         #expect(try network(last, "198.51.100.7") == nil && network(last, "2001:db8::7") == "/a/x" && network(last, "192.0.2.1") == nil)
+    }
+
+    @Test("a name that leaves a network takes its addresses with it, also when nobody tells of others")
+    func nameGone() throws {
+        var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")
+        _ = compiler.apply(upserts: [.unit("/a/client"), .externalNetwork("/a/x", ["Old.example.com", "kept.example.com"])], removes: [])
+        let addresses = [("old.example.com", "198.51.100.7"), ("kept.example.com", "198.51.100.8")]
+        compiler.setAddresses(PolicyKey(.externalNetwork, "/a/x"), try addresses.map { ResolvedAddress(name: $0, address: try #require(IPAddress($1))) })
+        #expect(try network(compiler.compile(), "198.51.100.7") == "/a/x")
+        _ = compiler.apply(upserts: [.externalNetwork("/a/x", ["new.example.com", "kept.example.com"])], removes: [])
+        let snapshot = compiler.compile()
+        #expect(try network(snapshot, "198.51.100.7") == nil && network(snapshot, "198.51.100.8") == "/a/x")
+        _ = compiler.apply(upserts: [.externalNetwork("/a/x", ["192.0.2.0/24"])], removes: [])
+        #expect(try network(compiler.compile(), "198.51.100.8") == nil)
     }
 
     @Test("a network that changes or goes is forgotten")

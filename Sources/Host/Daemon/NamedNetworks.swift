@@ -1,6 +1,7 @@
 // The names among external networks' entries: resolved by the adapter that resolves services' names, with TTL and grace.
 
 import Linux
+import Policy
 import PolicyDocuments
 import SallyportProtocol
 
@@ -39,7 +40,9 @@ struct NamedNetworks: Sendable {
 extension Enforcer {
     /// Takes the addresses that the names of an external network have now.
     func take(addresses resolved: Sallyport_Plugin_V1_Frontends) {
-        let addresses = resolved.frontends.compactMap { IPAddress(bytes: $0.address) }
+        let addresses = resolved.frontends.compactMap { frontend in
+            IPAddress(bytes: frontend.address).map { ResolvedAddress(name: frontend.host, address: $0) }
+        }
         // Nothing known yet, and why: what was known before stays.
         if addresses.isEmpty && !resolved.problem.isEmpty { return }
         compiler.setAddresses(resolved.service, addresses)

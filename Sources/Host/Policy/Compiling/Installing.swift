@@ -162,7 +162,7 @@ extension PolicyCompiler {
 
     mutating func install(_ message: ExternalNetworkMessage, at place: ObjectNumbers.Place) {
         let path = state.namespaces[place.namespace].path
-        func make(_ number: Int32, _ message: ExternalNetworkMessage, _ resolved: [IPAddress]) -> ExternalNetwork {
+        func make(_ number: Int32, _ message: ExternalNetworkMessage, _ resolved: [ResolvedAddress]) -> ExternalNetwork {
             ExternalNetwork(id: number, namespace: path, scope: place.namespace, name: place.name, message: message, resolved: resolved)
         }
         guard let known = numbers.externalNetworks[place], let old = state.externalNetworks.networks[known] else {
@@ -170,12 +170,12 @@ extension PolicyCompiler {
             return pending.externalNetworks = true
         }
         if old.message == message { return }
-        // Names that are still there keep their addresses; who resolves them tells of the others.
+        // Names that are still there keep their addresses.
         replace(make(known, message, old.resolved))
     }
 
     /// Sets the addresses that an external network's names have now.
-    mutating func setResolved(_ addresses: [IPAddress], of number: Int32) {
+    mutating func setResolved(_ addresses: [ResolvedAddress], of number: Int32) {
         guard let old = state.externalNetworks.networks[number], old.resolved != addresses else { return }
         replace(ExternalNetwork(
             id: number, namespace: old.namespace, scope: old.scope, name: old.name, message: old.message, resolved: addresses))

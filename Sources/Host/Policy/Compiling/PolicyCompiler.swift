@@ -67,7 +67,7 @@ public struct PolicyCompiler: Sendable {
     }
 
     /// Sets the addresses that the names of an external network have, as they were resolved. A key that names none in force is ignored.
-    public mutating func setAddresses(_ key: Sallyport_Policy_V1_ObjectKey, _ addresses: [IPAddress]) {
+    public mutating func setAddresses(_ key: Sallyport_Policy_V1_ObjectKey, _ addresses: [ResolvedAddress]) {
         guard let place = place(of: key), let number = numbers.externalNetworks[place] else { return }
         setResolved(addresses, of: number)
     }

@@ -13,23 +13,37 @@ final class ExternalNetwork: Sendable {
     /// All its tags: `$…` derived ones and its own, sorted.
     let tags: [String]
     /// The addresses that its names have now.
-    let resolved: [IPAddress]
+    let resolved: [ResolvedAddress]
     let included: [CIDR]
     let excluded: [CIDR]
     let message: ExternalNetworkMessage
 
-    init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage, resolved: [IPAddress]) {
+    init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage, resolved: [ResolvedAddress]) {
         self.id = id
         self.namespace = namespace
         self.scope = scope
         self.name = name
         self.message = message
-        self.resolved = resolved
         propagates = message.propagate
         tags = (["$identity=externalnetwork", "$name=\(name)", "$namespace=\(namespace)"] + message.tags).sorted()
         let entries = message.entries.compactMap { try? ExternalEntry($0) }
-        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } } + resolved.map { CIDR($0, prefix: 128) }
+        // A name that is gone takes its addresses with it, whatever is told later.
+        let names: [String] = resolved.isEmpty ? [] : entries.compactMap { if case .name(let name) = $0 { name } else { nil } }
+        self.resolved = resolved.filter { names.contains($0.name) }
+        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } } + self.resolved.map { CIDR($0.address) }
         excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
+    }
+}
+
+/// An address that a name of an external network has.
+public struct ResolvedAddress: Sendable, Equatable {
+    /// As the network's document has it, in lower case.
+    public let name: String
+    public let address: IPAddress
+
+    public init(name: String, address: IPAddress) {
+        self.name = name
+        self.address = address
     }
 }
 
