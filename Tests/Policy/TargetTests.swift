@@ -20,6 +20,19 @@ import Testing
         #expect(try snapshot.unit("/acme/bank/web").services(targetPort: 80).map(\.path) == ["/acme/wide"])
     }
 
+    @Test("of two services with one public port the nearest serves it, and a port that is another service's target stays that")
+    func published() throws {
+        let snapshot = snapshot(
+            .unit("/acme/shop/web", ["app=web"]), .service("/acme/shop/plain", target: [["app=web"]], targetPort: 80),
+            .service("/acme/shop/b", target: [["app=web"]], targetPort: 81, publicPort: 8003),
+            .service("/acme/wide", target: [["app=web"]], targetPort: 82, publicPort: 8003, propagate: true),
+            .service("/acme/shop/clash", target: [["app=web"]], targetPort: 83, publicPort: 80))
+        let unit = try snapshot.unit("/acme/shop/web")
+        #expect(unit.plan.publicPorts == [8003] && unit.plan.servedPorts == [80, 81, 82, 83])
+        #expect(unit.service(publicPort: 8003)?.path == "/acme/shop/b")
+        #expect(unit.service(publicPort: 80) == nil && unit.services(targetPort: 80).map(\.path) == ["/acme/shop/plain"])
+    }
+
     @Test("a service that is disabled or whose selector changes is served no more")
     func change() throws {
         var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")

@@ -71,7 +71,7 @@ extension PolicyObject {
     /// - Parameter frontends: Addresses and CIDRs.
     public static func service(
         _ path: String, at frontends: [String] = ["10.96.0.10"], port: UInt32 = 9376, target: [[String]], targetPort: UInt32 = 80,
-        tags: [String] = [], tlsOnly: Bool = false, propagate: Bool = false, disabled: Bool = false
+        publicPort: UInt32 = 0, tags: [String] = [], tlsOnly: Bool = false, propagate: Bool = false, disabled: Bool = false
     ) -> PolicyObject {
         PolicyObject(
             .tcpService, path,
@@ -82,6 +82,7 @@ extension PolicyObject {
                     $0.target.selector = .init(target)
                     $0.target.port = targetPort
                     $0.target.tlsOnly = tlsOnly
+                    $0.publicPort = publicPort
                     $0.tags = tags
                     $0.propagate = propagate
                     $0.disabled = disabled

@@ -48,10 +48,12 @@ public final class UnitPolicy: Sendable {
             world.state.services.nearer($0, $1, record.namespace, tree) === $0
         }
         self.served = Dictionary(grouping: services, by: \.targetPort).map { (port: $0.key, services: $0.value) }
-        published = Dictionary(services.filter { $0.publicPort != 0 }.map { ($0.publicPort, $0) }) { first, _ in first }
+        // Where another service has its target, that one is served: peers must not be led to the wrong port.
+        let targets = Set(self.served.map(\.port))
+        published = Dictionary(services.filter { $0.publicPort != 0 && !targets.contains($0.publicPort) }.map { ($0.publicPort, $0) }) { first, _ in first }
             .map { (port: $0.key, service: $0.value) }
         plan = UnitPlan(
-            frontends: frontends, servedPorts: Set(self.served.map(\.port)), publicPorts: Set(published.map(\.port)))
+            frontends: frontends, servedPorts: targets, publicPorts: Set(published.map(\.port)))
         external = world.state.externalNetworks.tables(for: record.namespace, tree)
     }
 
