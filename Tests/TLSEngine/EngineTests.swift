@@ -168,6 +168,75 @@ private struct Parties {
         #expect(server.read().1 == [1, 2, 3])
     }
 
+    @Test("one session inside another: whoever ends the outer one has cut the inner one, and is not taken for its end", arguments: [false, true])
+    func enveloped(endsInner: Bool) throws {
+        let authority = try TestAuthority()
+        let identity = try authority.issue("/demo", "server")
+        func server() throws -> SessionEnd {
+            try SessionEnd(try BoringContext(TLSOptions(role: .server, chain: identity.chain, privateKey: identity.privateKey, verification: .none)))
+        }
+        let (balancer, enforcer) = (try server(), try server())
+        let innerWire = TLSWire.make()
+        innerWire.pointee.verifyPeer = { _ in .accepted }
+        let client = try SessionEnd(EnvelopedContext(
+            outer: try OpenSSLContext(TLSOptions(role: .client, verification: .none)),
+            inner: try BoringContext(TLSOptions(role: .client, verification: .byThread)), innerWire: innerWire))
+        /// What the load balancer has received goes on to the enforcer, and the enforcer's answer back.
+        func forward(_ work: () -> TLSStep) -> TLSStep {
+            var bytes: [UInt8] = []
+            while case (.done, let more) = balancer.read() { bytes += more }
+            enforcer.wire.pointee.input.update(from: bytes, count: bytes.count)
+            enforcer.wire.pointee.inputStart = 0
+            enforcer.wire.pointee.inputEnd = bytes.count
+            let step = work()
+            _ = balancer.write(Array(UnsafeBufferPointer(start: enforcer.wire.pointee.output, count: enforcer.wire.pointee.outputCount)))
+            enforcer.wire.pointee.outputCount = 0
+            client.receive(from: balancer)
+            return step
+        }
+        func pass(_ work: () -> TLSStep) -> TLSStep {
+            balancer.receive(from: client)
+            return forward(work)
+        }
+        var outer = TLSStep.needsInput
+        var inner = TLSStep.needsInput
+        for _ in 0..<8 where inner == .needsInput {
+            inner = client.context.handshake(client.session, client.wire)
+            if outer == .needsInput {
+                balancer.receive(from: client)
+                outer = balancer.context.handshake(balancer.session, balancer.wire)
+                // The inner ClientHello comes right behind the client's Finished.
+                if outer.isDone { _ = forward { enforcer.context.handshake(enforcer.session, enforcer.wire) } } else { client.receive(from: balancer) }
+            } else {
+                _ = pass { enforcer.context.handshake(enforcer.session, enforcer.wire) }
+            }
+        }
+        #expect(inner.isDone && outer.isDone)
+        #expect(client.write([1, 2, 3]) == .done(3))
+        var read: [UInt8] = []
+        _ = pass {
+            // What the client's handshake had left to say may come before.
+            if !enforcer.context.handshake(enforcer.session, enforcer.wire).isDone { return .failed }
+            read = enforcer.read().1
+            return enforcer.write([4, 5])
+        }
+        #expect(read == [1, 2, 3])
+        #expect(client.read().1 == [4, 5])
+
+        if endsInner {
+            _ = pass {
+                enforcer.context.closeNotify(enforcer.session, enforcer.wire)
+                return .done(0)
+            }
+            #expect(client.read().0 == .closed)
+        } else {
+            balancer.context.closeNotify(balancer.session, balancer.wire)
+            client.receive(from: balancer)
+            #expect(client.read().0 == .failed)
+            #expect(client.wire.pointee.failure?.kind == .truncated)
+        }
+    }
+
     @Test("OpenSSL refuses a server that its bundle of roots does not vouch for")
     func pinned() throws {
         let authority = try TestAuthority()

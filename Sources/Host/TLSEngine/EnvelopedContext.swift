@@ -27,7 +27,6 @@ public final class EnvelopedContext: TLSContext {
         var receivesInner = true
         var sendsInner = true
         var sendsOuter = true
-        var outerIsClosed = false
 
         init(outer: TLSHandle, inner: TLSHandle) {
             self.outer = outer
@@ -70,9 +69,7 @@ public final class EnvelopedContext: TLSContext {
         let session = session(handle)
         if session.receivesInner { return inside(session, wire) { inner.read(session.inner, innerWire, into: buffer, capacity: capacity) } }
         if session.pending.isEmpty {
-            let step = outer.read(session.outer, wire, into: buffer, capacity: capacity)
-            if step == .closed { session.outerIsClosed = true }
-            return step
+            return outer.read(session.outer, wire, into: buffer, capacity: capacity)
         }
         let count = min(capacity, session.pending.count)
         session.pending.withUnsafeBufferPointer { if let base = $0.baseAddress { buffer.update(from: base, count: count) } }
@@ -110,7 +107,7 @@ public final class EnvelopedContext: TLSContext {
     public func leavesInner(_ handle: TLSHandle) -> Bool {
         let session = session(handle)
         defer { session.receivesInner = false }
-        return session.receivesInner && !session.outerIsClosed
+        return session.receivesInner
     }
 
     public func isEnveloped(_ handle: TLSHandle) -> Bool { session(handle).isEnveloped }
@@ -144,8 +141,9 @@ public final class EnvelopedContext: TLSContext {
             }
             let read = outer.read(session.outer, wire, into: innerWire.pointee.input, capacity: TLSWire.bufferSize)
             guard case .done(let count) = read else {
-                if read == .closed { session.outerIsClosed = true }
-                return read
+                // Whoever ends the outer session is not who may end the inner one.
+                if read == .closed { wire.pointee.failure = TLSFailure(.truncated, "the load balancer ended its TLS inside the enforcers' session") }
+                return read == .closed ? .failed : read
             }
             innerWire.pointee.inputStart = 0
             innerWire.pointee.inputEnd = count

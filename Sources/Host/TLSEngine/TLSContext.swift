@@ -109,6 +109,8 @@ public struct TLSFailure: Error, Equatable, Sendable {
         case noCertificate
         /// `verifyPeer`, or the roots, refused the peer's certificates.
         case certificateRefused
+        /// The session around this one ended before it: somebody cut it (RFC 8446, 6.1).
+        case truncated
         case other
     }
     public let kind: Kind

@@ -58,7 +58,7 @@ extension Worker {
         case .notTLS: refuse(slot, .peerNotEnforcer, detail: "what answered is not an enforcer: \(failure?.message ?? "")")
         case .noApplicationProtocol: refuse(slot, .peerNotEnforcer, detail: "the peer does not speak sallyport/1")
         case .alert(let code): refuse(slot, reason(alert: code), detail: "the peer refused this unit's certificate or session: \(failure?.message ?? "")")
-        case .other, nil: refuse(slot, .handshakeFailed, detail: failure?.message)
+        case .truncated, .other, nil: refuse(slot, .handshakeFailed, detail: failure?.message)
         }
     }
 

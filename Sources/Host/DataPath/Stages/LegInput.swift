@@ -100,6 +100,7 @@ extension Worker {
             case .failed:
                 let failure = wire.pointee.failure
                 _ = sendWire(leg)
+                if failure?.kind == .truncated { return .truncated }
                 return .failed(failure?.message ?? "TLS failed")
             }
         }
