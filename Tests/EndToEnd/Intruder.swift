@@ -74,18 +74,21 @@ final class Intruder {
     }
 }
 
-/// The first bytes of an enforcer: a ClientHello for TLS 1.3 that offers sallyport/1 (RFC 8446, 4.1.2).
-let enforcersClientHello: [UInt8] = {
+/// The first bytes of an enforcer.
+let enforcersClientHello = clientHello(offering: "sallyport/1")
+
+/// A ClientHello for TLS 1.3 that offers one application protocol (RFC 8446, 4.1.2).
+func clientHello(offering name: String) -> [UInt8] {
     func vector(_ bytes: [UInt8], _ width: Int = 2) -> [UInt8] { (0..<width).reversed().map { UInt8(truncatingIfNeeded: bytes.count >> (8 * $0)) } + bytes }
     func extended(_ type: UInt8, _ body: [UInt8]) -> [UInt8] { [0, type] + vector(body) }
     let extensions =
         extended(43, vector([3, 4], 1))  // supported_versions: TLS 1.3
         + extended(10, vector([0, 29])) + extended(13, vector([4, 3]))  // X25519, ECDSA with P-256 and SHA-256
         + extended(51, vector([0, 29] + vector([9] + [UInt8](repeating: 0, count: 31))))  // key_share: the base point
-        + extended(16, vector(vector(Array("sallyport/1".utf8), 1)))
+        + extended(16, vector(vector(Array(name.utf8), 1)))
     let hello = [3, 3] + [UInt8](repeating: 7, count: 32) + [0] + vector([0x13, 0x01]) + [1, 0] + vector(extensions)
     return [22, 3, 1] + vector([1] + vector(hello, 3))
-}()
+}
 
 /// What reaches an application: connections to `port` that its namespace lets in, counted by the kernel.
 struct Deliveries {

@@ -327,6 +327,33 @@ struct PublicPortTests {
         #expect(flow.decidedBy?.rule == "closed" && flow.tlsVersion == nil)
     }
 
+    @Test("a client whose handshake is under way when policy forbids it is ended, though live flows are kept")
+    func forbiddenInHandshake() throws {
+        let scene = try Scene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        try scene.sallyport.policy("namespace", """
+            apiVersion: sallyport.dev/v1
+            kind: Namespace
+            metadata: {name: test, namespace: /}
+            spec: {defaultAction: {incoming: Reject, outgoing: Reject}, onPolicyChange: Keep}
+            """)
+        try scene.service("{mode: InternalCA}")
+        try scene.eventually("served") { try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle).status == 0 }
+        try scene.eventually("at rest") { try scene.enforcer.metric("sallyport_live_flows") == 0 }
+        let hello = clientHello(offering: "http/1.1").map { String(format: "\\x%02x", $0) }.joined()
+        let client = try scene.outside.start("bash", "-c", "exec 3<>/dev/tcp/10.1.0.9/445; printf '\(hello)' >&3; head -c 1 <&3 | wc -c; exec sleep 60")
+        try client.wait("had a ServerHello") { client.outputSoFar == "1\n" }
+        try scene.sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: nobody, action: Reject, object: [["net=outside"]], ports: [any]}]}
+            """)
+        let flow = try scene.enforcer.flow { $0.verdict == "refused" }
+        #expect(flow.reason == "policy-changed" && flow.sourceAddress == "10.1.0.50", "\(flow)")
+        client.stop()
+    }
+
     @Test("a load balancer's checks of a public port, with TLS and without, keep the server up and reach no application")
     func healthChecks() throws {
         let scene = try Scene()

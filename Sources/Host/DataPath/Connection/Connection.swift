@@ -33,6 +33,14 @@ enum Stage: UInt8 {
     case relaying
     /// Refused, and said so: reading what still comes until the other end has read the answer.
     case lingering
+
+    /// Server side: allowed, and the application has not been dialled yet, since more must come first.
+    var isUndelivered: Bool {
+        switch self {
+        case .awaitingHello, .awaitingMode, .clientHandshaking, .awaitingClient: true
+        default: false
+        }
+    }
 }
 
 /// What becomes of the client's bytes (docs/protocol.md, "Modes").

@@ -104,10 +104,17 @@ extension Worker {
     private func judgeLiveFlows() {
         for index in 0..<slab.capacity {
             let slot = slab[index]
-            guard slot.pointee.isLive, slot.pointee.stage == .relaying || slot.pointee.stage == .diallingTarget
+            // A load balancer's own connection may not have been decided yet.
+            let isUndelivered = slot.pointee.stage.isUndelivered && slot.pointee.decision != nil
+            guard slot.pointee.isLive, isUndelivered || slot.pointee.stage == .relaying || slot.pointee.stage == .diallingTarget
                 || slot.pointee.stage == .targetHandshaking, let unit = slot.pointee.unit
             else { continue }
             guard let verdict = judgement(of: slot), verdict.allowed else {
+                // For the application it is a new flow, and for those the new policy holds at once.
+                if isUndelivered {
+                    end(slot, .policyChanged, reset: true)
+                    continue
+                }
                 switch unit.policy?.onPolicyChange {
                 case .keep: break
                 case .drain: if slot.pointee.queue != .drain { timeouts.start(.drain, slot, now: now, in: slab) }
