@@ -63,7 +63,7 @@ extension DoctorFacts {
         case false?:
             [check("clock", .warning, "is kept right by nobody; nodes whose clocks differ by over five minutes refuse each other's certificates",
                 "run chrony, systemd-timesyncd or another NTP client")]
-        case nil: [check("clock", .warning, "cannot be asked whether it is synchronised", "see adjtimex(2)")]
+        case nil: [check("clock", .warning, "cannot be asked whether it is synchronised: ProtectClock= of the service refuses that", "ask `timedatectl` or `chronyc tracking`")]
         }
     }
 
