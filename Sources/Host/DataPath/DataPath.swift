@@ -19,7 +19,7 @@ public final class DataPath: Sendable {
     public init(configuration: DataPathConfiguration, flows: @escaping @Sendable ([FlowRecord]) -> Void) throws(SystemCallError) {
         workers = max(1, configuration.workers)
         var system = SystemRandomNumberGenerator()
-        let ticketKey = (0..<80).map { _ in UInt8.random(in: 0...255, using: &system) }
+        let ticketKeys = TicketKeys(using: &system)
         var mailboxes: [Mailbox] = []
         let counters = (0..<workers).map { _ in WorkerCounters() }
         var threads: [RunningThread] = []
@@ -28,7 +28,7 @@ public final class DataPath: Sendable {
             mailboxes.append(mailbox)
             // Made here so that a failure is thrown from here.
             nonisolated(unsafe) let worker = try Worker(  // safe: only its thread uses it afterwards
-                number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKey: ticketKey, flows: flows)
+                number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKeys: ticketKeys, flows: flows)
             threads.append(try RunningThread(name: "worker-\(number)") { worker.run() })
         }
         self.mailboxes = mailboxes

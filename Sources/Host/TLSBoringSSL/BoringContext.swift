@@ -105,7 +105,7 @@ public final class BoringContext: TLSContext {
         }
         switch options.role {
         case .server:
-            try check(SSL_CTX_set_tlsext_ticket_keys(context, key, 48), "the ticket key")
+            try check(SSL_CTX_set_tlsext_ticket_keys(context, key, key.count), "the ticket key")
             try check(SSL_CTX_set_num_tickets(context, 1), "the number of tickets")
         case .client:
             SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL)

@@ -51,7 +51,7 @@ public struct TLSOptions: Sendable {
     /// SNI that a client sends.
     public var serverName: String?
     public var verification: TLSVerification
-    /// 80 bytes that protect a server's tickets, of which BoringSSL takes the first 48; nil issues and accepts none. On a client, whether it keeps tickets.
+    /// What protects a server's tickets, 48 bytes for BoringSSL and 80 for OpenSSL; nil issues and accepts none. On a client, whether it keeps tickets.
     public var ticketKey: [UInt8]?
 
     public init(

@@ -48,7 +48,7 @@ public final class OpenSSLContext: TLSContext {
         }
         try setCertificate(options)
         if let key = options.ticketKey {
-            guard copenssl_set_ticket_keys(context, key, 80) == 1 else { throw opensslFailure("the ticket key") }
+            guard copenssl_set_ticket_keys(context, key, key.count) == 1 else { throw opensslFailure("the ticket key") }
         } else {
             SSL_CTX_set_num_tickets(context, 0)
         }

@@ -20,7 +20,7 @@ final class Worker {
     /// Where flow records go, in batches.
     let flows: @Sendable ([FlowRecord]) -> Void
     /// Protects tickets; the same for all workers, so that any of them resumes.
-    let ticketKey: [UInt8]
+    let ticketKeys: TicketKeys
 
     var generation: Generation?
     var units: [Int32: UnitState] = [:]
@@ -41,7 +41,7 @@ final class Worker {
     /// For services whose load balancer ends TLS.
     var envelopes: [EnvelopeKey: EnvelopedContext] = [:]
     /// For public ports, by the service's path.
-    var publicContexts: [String: (service: Service, credentials: PublicCredentials, context: any TLSContext)] = [:]
+    var publicContexts: [String: PublicContext] = [:]
     var verified: PeerIdentity?
     var verificationError: IdentityError?
     var now = clinux_monotonic()
@@ -72,7 +72,7 @@ final class Worker {
     private var recordsDue: UInt64 = 0
 
     init(
-        number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: [WorkerCounters], ticketKey: [UInt8],
+        number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: [WorkerCounters], ticketKeys: TicketKeys,
         flows: @escaping @Sendable ([FlowRecord]) -> Void
     ) throws(SystemCallError) {
         self.number = number
@@ -80,7 +80,7 @@ final class Worker {
         self.mailbox = mailbox
         self.counters = counters[number]
         allCounters = counters
-        self.ticketKey = ticketKey
+        self.ticketKeys = ticketKeys
         self.flows = flows
         random = RandomIDs()
         timeouts = Timeouts(durations: Worker.durations(configuration.timeouts))

@@ -23,16 +23,16 @@ extension Worker {
             if case .clientHello = ClientHello.look(at: slot.pointee.partial.bytes) { slot.pointee.carriesTLS = true }
             return openTarget(slot)
         }
-        let context: any TLSContext
+        let served: PublicContext
         do throws(TLSFailure) {
-            context = try publicContext(for: service, published)
+            served = try publicContext(for: service, published)
         } catch {
             return refuse(slot, .notReady, detail: "the certificate of the public port cannot be used: \(error.message)")
         }
         feedWire(slot)
         slot.pointee.stage = .clientHandshaking
         timeouts.start(.handshake, slot, now: now, in: slab)
-        openSession(slot, slot.near, context, binding: publicBinding(service, published), ticket: nil)
+        openSession(slot, slot.near, served.context, binding: served.binding, ticket: nil)
         clientHandshake(slot)
     }
 
@@ -103,24 +103,35 @@ extension Worker {
     }
 
     /// One context for each service and certificate.
-    private func publicContext(for service: Service, _ published: PublicCredentials) throws(TLSFailure) -> any TLSContext {
-        if let known = publicContexts[service.path], known.credentials == published, known.service === service { return known.context }
+    private func publicContext(for service: Service, _ published: PublicCredentials) throws(TLSFailure) -> PublicContext {
+        if let known = publicContexts[service.path], known.credentials == published, known.service === service { return known }
         let options = TLSOptions(
             role: .server, chain: published.chain, privateKey: published.privateKey, applicationProtocol: "http/1.1",
             verification: service.clientCABundlePEM.isEmpty ? .none : .roots(pem: service.clientCABundlePEM, serverName: nil),
-            ticketKey: ticketKey)
-        let context = try OpenSSLContext(options)
-        publicContexts[service.path] = (service, published, context)
-        return context
+            ticketKey: ticketKeys.clients)
+        let served = PublicContext(service: service, credentials: published, context: try OpenSSLContext(options))
+        publicContexts[service.path] = served
+        return served
     }
+}
 
+/// What serves one public port, as long as service and certificate are the same.
+struct PublicContext {
+    let service: Service
+    let credentials: PublicCredentials
+    let context: any TLSContext
     /// Tickets are good for this service, this certificate and these client CAs, on any worker.
-    private func publicBinding(_ service: Service, _ published: PublicCredentials) -> [UInt8] {
+    let binding: [UInt8]
+
+    init(service: Service, credentials: PublicCredentials, context: any TLSContext) {
+        self.service = service
+        self.credentials = credentials
+        self.context = context
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         func mix(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
         mix(service.path.utf8)
-        mix(published.chain.first ?? [])
+        mix(credentials.chain.first ?? [])
         mix(service.clientCABundlePEM.utf8)
-        return withUnsafeBytes(of: hash) { Array($0) }
+        binding = withUnsafeBytes(of: hash) { Array($0) }
     }
 }
