@@ -8,7 +8,7 @@ import Testing
 /// A real ClientHello, in one record.
 private func clientHello(protocolName: String?) throws -> [UInt8] {
     let wire = TLSWire.make()
-    let context = try BoringContext(TLSOptions(role: .client, applicationProtocol: protocolName, verification: .none))
+    let context = try BoringContext(TLSOptions(role: .client, applicationProtocols: protocolName.map { [$0] } ?? [], verification: .none))
     let session = try #require(context.open(on: wire, binding: [], ticket: nil))
     defer { context.free(session) }
     #expect(context.handshake(session, wire) == .needsInput)

@@ -8,129 +8,10 @@ import Testing
 
 @Suite(.enabled(if: Sallyport.isPossible, "needs root, and the programs built: swift build -c release"), .serialized)
 struct PublicPortTests {
-    /// A client outside, HAProxy on the balancer, a server on node 2. The balancer's port 443 sends no PROXY header, 444 one of
-    /// version 1, 445 one of version 2; each leads to 10.1.0.2:31595 or [fd00:1::2]:31595, and these to the server's 8003.
-    private struct Scene {
-        let node2, balancer, outside: NetworkNode
-        let server: NetworkContainer
-        let sallyport: Sallyport
-        let enforcer: Enforcer
-        let directory: TemporaryDirectory
-        /// What clients must trust, by mode.
-        var bundle: String { "\(directory.path)/bundle.pem" }
-
-        init(settings: String = "") throws {
-            let network = try Network()
-            node2 = try network.node("node2", "10.1.0.2/24", "fd00:1::2/64")
-            balancer = try network.node("balancer", "10.1.0.9/24", "fd00:1::9/64")
-            outside = try network.node("outside", "10.1.0.50/24", "fd00:1::50/64")
-            server = try node2.container("server", "10.244.2.10/24", "fd00:244:2::10/64")
-            try node2.clusterIP("10.1.0.2", port: 31595, to: "10.244.2.10:8003")
-            try node2.clusterIP("fd00:1::2", port: 31595, to: "[fd00:244:2::10]:8003")
-            let sections = [(443, ""), (444, "send-proxy"), (445, "send-proxy-v2")].map { port, option in
-                """
-                frontend in\(port)
-                  bind :::\(port) v4v6
-                  use_backend six\(port) if { src fd00::/8 }
-                  default_backend four\(port)
-                backend four\(port)
-                  server node2 10.1.0.2:31595 \(option)
-                backend six\(port)
-                  server node2 [fd00:1::2]:31595 \(option)
-                """
-            }
-            try balancer.haproxy(port: 445, sections.joined(separator: "\n"))
-            directory = try TemporaryDirectory(in: "/run")
-            sallyport = try Sallyport()
-            try sallyport.unit("server", server, tags: "app=web")
-            try sallyport.policy("outside", """
-                apiVersion: sallyport.dev/v1
-                kind: ExternalNetwork
-                metadata: {name: outside, namespace: /test}
-                spec: {entries: [10.1.0.50/32, "fd00:1::50/128"], tags: [net=outside]}
-                ---
-                apiVersion: sallyport.dev/v1
-                kind: ExternalNetwork
-                metadata: {name: balancer, namespace: /test}
-                spec: {entries: [10.1.0.9/32, "fd00:1::9/128"], tags: [net=balancer]}
-                ---
-                apiVersion: sallyport.dev/v1
-                kind: NetworkRuleset
-                metadata: {name: web, namespace: /test}
-                spec:
-                  subject: [["app=web"]]
-                  incoming:
-                    - {name: public, action: Allow, object: [["net=outside"], ["net=balancer"]], ports: [tcp/443]}
-                """)
-            enforcer = try sallyport.enforcer(on: node2, settings: settings)
-            try directory.write("bundle.pem", sallyport.command("ca", "bundle", "--directory", sallyport.authority))
-        }
-
-        /// - Parameters:
-        ///   - tls: The service's `tls`, at the depth of `spec`.
-        ///   - target: More of its target.
-        func service(_ tls: String, target: String = "", header: String = "optional") throws {
-            try sallyport.policy("service", """
-                apiVersion: sallyport.dev/v1
-                kind: TCPService
-                metadata: {name: web, namespace: /test}
-                spec:
-                  loadBalancer:
-                    addresses: [10.1.0.9, "fd00:1::9"]
-                    port: 443
-                    proxyProtocol: {enabled: true, subnets: [10.1.0.9/32, "fd00:1::9/128"], header: \(header)}
-                  target: {selector: [["app=web"]], port: 443\(target)}
-                  publicPort: 8003
-                  tls: \(tls)
-                """)
-        }
-
-        func curl(_ url: String, _ options: String...) throws -> ProgramResult {
-            try outside.run("curl", "-sS", "--globoff", "--max-time", "10", arguments: options + [url])
-        }
-
-        func openssl(_ options: String..., input: String = "") throws -> ProgramResult {
-            try outside.run("timeout", "20", "openssl", "s_client", "-connect", "10.1.0.9:443", arguments: options, input: input)
-        }
-
-        func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-            do {
-                try Support.eventually(what, condition)
-            } catch {
-                throw NetworkError(what: "\(error)\nnode2:\n\(enforcer.log)")
-            }
-        }
-
-        /// What the balancer's three ports tell of the client.
-        static let ways: [(port: Int, version: Int?)] = [(443, nil), (444, 1), (445, 2)]
-
-        /// Expects that each way, over either family, is answered and recorded.
-        func served(_ scheme: String, encrypted: String, trusting bundle: String, name: String? = nil) throws {
-            let options = ["--cacert", bundle]
-            for (host, address, balancer) in [("10.1.0.9", "10.1.0.50", "10.1.0.9"), ("[fd00:1::9]", "fd00:1::50", "fd00:1::9")] {
-                for (port, version) in Scene.ways {
-                    let url = "\(scheme)://\(name ?? host):\(port)/"
-                    let resolved = name.map { ["--resolve", "\($0):\(port):\(host)"] } ?? []
-                    func call() throws -> ProgramResult {
-                        try outside.run("curl", "-sS", "--globoff", "--max-time", "10", arguments: options + resolved + [url])
-                    }
-                    try eventually("served at \(url)") { try call().output == "the secret of a server" }
-                    let flow = try enforcer.flow {
-                        $0.verdict == "accepted" && $0.encrypted == encrypted && $0.proxyProtocolVersion == version
-                            && $0.sourceAddress == (version == nil ? balancer : address)
-                    }
-                    #expect(flow.service == "/test/web" && flow.destination.name == "server" && flow.targetPort == 443)
-                    #expect(flow.source.type == "external-network" && flow.source.name == (version == nil ? "balancer" : "outside"))
-                    #expect(flow.tcpPeerAddress == balancer && flow.decidedBy?.rule == "public")
-                }
-            }
-        }
-    }
-
     @Test("mode InternalCA: clients that trust the bundle are served by name and address, with and without PROXY protocol, plain or TLS behind",
         arguments: [false, true])
     func internalCA(tlsOnly: Bool) throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server", certificate: tlsOnly ? ServerCertificate(for: "app.example") : nil)
         try scene.service("{mode: InternalCA}", target: ", tlsOnly: \(tlsOnly)")
         try scene.served("https", encrypted: "enforcer", trusting: scene.bundle)
@@ -146,7 +27,7 @@ struct PublicPortTests {
 
     @Test("mode CustomCertificate: the service's own certificate is served, and replaced in use with no failed call; rubbish does not take its place")
     func customCertificate() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let first = try ServerCertificate(for: "app.example")
         let second = try ServerCertificate(for: "app.example")
@@ -178,7 +59,7 @@ struct PublicPortTests {
     @Test("mode None: bytes pass as they are, whether the client speaks TLS or not, and TLS is opened for it where the unit speaks only that",
         arguments: [false, true])
     func none(tlsOnly: Bool) throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         let certificate = try ServerCertificate(for: "app.example")
         try scene.directory.write("app.pem", certificate.pem)
         try scene.server.nginx(port: 443, body: "the secret of a server", certificate: tlsOnly ? certificate : nil)
@@ -189,7 +70,7 @@ struct PublicPortTests {
 
     @Test("a unit that wants to know its clients is sent a PROXY header, before TLS where that is opened for it", arguments: ["v1", "v2"], [false, true])
     func targetProxyProtocol(version: String, tlsOnly: Bool) throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(
             port: 443, body: "you are $proxy_protocol_addr", certificate: tlsOnly ? ServerCertificate(for: "app.example") : nil, takesProxyProtocol: true)
         try scene.service("{mode: InternalCA}", target: ", tlsOnly: \(tlsOnly), proxyProtocol: \(version)")
@@ -202,7 +83,7 @@ struct PublicPortTests {
 
     @Test("a client certificate that is asked for is verified: good ones are let in, missing and foreign ones are refused with their reason")
     func clientAuthentication() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let good = try ServerCertificate(for: "good.example")
         let bad = try ServerCertificate(for: "good.example")
@@ -230,29 +111,9 @@ struct PublicPortTests {
 
     @Test("an external network's name is resolved by its TTL, and an address that DNS no longer has is let in for the grace period only")
     func externalNames() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
-        // A name server with one answer for every A question, the file's; TTL 1 s.
-        try scene.directory.write("address", "10.1.0.50")
-        let dns = try scene.node2.start("perl", "-MIO::Socket::INET", "-e", """
-            $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 5353, Proto => "udp") or die $!;
-            print STDERR "ready\\n";
-            while (defined($from = recv $s, $q, 512, 0)) {
-              ($question) = substr($q, 12) =~ /^((?:[^\\0]+)\\0.{4})/s;
-              open F, $ARGV[0]; chomp($a = <F>); close F;
-              $is4 = substr($question, -4, 2) eq "\\0\\1";
-              send $s, substr($q, 0, 2) . pack("n5", 0x8180, 1, $is4 ? 1 : 0, 0, 0) . $question
-                . ($is4 ? pack("nnnNn", 0xc00c, 1, 1, 1, 4) . pack("C4", split /\\./, $a) : ""), 0, $from;
-            }
-            """, "\(scene.directory.path)/address")
-        try dns.wait("answered") { dns.errorsSoFar.contains("ready") }
-        try scene.enforcer.dropIn("30-load-balancer.yaml", """
-            version: 1
-            plugin: load-balancer-static
-            kind: load-balancer-adapter
-            config: {nameserver: "127.0.0.1:5353", grace: 1s}
-            """)
-        try scene.enforcer.signal(SIGHUP)
+        let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50")
         try scene.service("{mode: InternalCA}")
         try scene.sallyport.policy("outside", """
             apiVersion: sallyport.dev/v1
@@ -268,15 +129,15 @@ struct PublicPortTests {
         func call() throws -> Int32 { try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle).status }
         try scene.eventually("served") { try call() == 0 }
         #expect(try scene.enforcer.flow { $0.source.name == "partner" && $0.sourceAddress == "10.1.0.50" }.verdict == "accepted")
-        try scene.directory.write("address", "10.1.0.51")
+        try names.answers("10.1.0.51")
         try scene.eventually("no longer served") { try call() != 0 }
-        try scene.directory.write("address", "10.1.0.50")
+        try names.answers("10.1.0.50")
         try scene.eventually("served again") { try call() == 0 }
     }
 
     @Test("TLS 1.2 and 1.3 are served, older ones are not; sessions resume; of the application protocols HTTP/1.1 is agreed on")
     func versions() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
         try scene.service("{mode: InternalCA}")
         try scene.eventually("served") { try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle).status == 0 }
@@ -293,9 +154,27 @@ struct PublicPortTests {
         #expect(old.status != 0 && !old.output.contains("BEGIN CERTIFICATE"))
     }
 
+    @Test("of the application's protocols the first that the client knows is agreed on, and with the application too; a client that knows none is refused")
+    func applicationProtocols() throws {
+        let scene = try PublicScene()
+        // Answers with the protocol that TLS to itself agreed on, if it is given the chance.
+        try scene.server.nginx(port: 443, body: "agreed on $ssl_alpn_protocol", certificate: ServerCertificate(for: "app.example"))
+        try scene.service("{mode: InternalCA, applicationProtocols: [other/1, http/1.1]}", target: ", tlsOnly: true")
+        try scene.eventually("served") { try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle).output == "agreed on http/1.1" }
+        let both = try scene.openssl("-alpn", "http/1.1,other/1")
+        #expect(both.output.contains("ALPN protocol: other/1"), "\(both)")
+        let flow = try scene.enforcer.flow({ $0.reason == "client-tls-failed" }) {
+            let none = try scene.openssl("-alpn", "h2")
+            #expect(none.status != 0 && none.errors.contains("no application protocol"), "\(none)")
+        }
+        #expect(flow.detail?.isEmpty == false)
+        // Who says nothing of protocols is served, and so is the application that is told nothing.
+        #expect(try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle, "--no-alpn").output == "agreed on ")
+    }
+
     @Test("garbage, plain HTTP and handshakes cut at every stage are refused on a public port, and reach no application")
     func intruders() throws {
-        let scene = try Scene(settings: "timeouts: {handshake: 2s}")
+        let scene = try PublicScene(settings: "timeouts: {handshake: 2s}")
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let deliveries = try Deliveries(to: scene.server, port: 443)
         try scene.service("{mode: InternalCA}")
@@ -329,7 +208,7 @@ struct PublicPortTests {
 
     @Test("a client whose handshake is under way when policy forbids it is ended, though live flows are kept")
     func forbiddenInHandshake() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
         try scene.sallyport.policy("namespace", """
             apiVersion: sallyport.dev/v1
@@ -356,7 +235,7 @@ struct PublicPortTests {
 
     @Test("a load balancer's checks of a public port, with TLS and without, keep the server up and reach no application")
     func healthChecks() throws {
-        let scene = try Scene()
+        let scene = try PublicScene()
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let deliveries = try Deliveries(to: scene.server, port: 443)
         try scene.service("{mode: InternalCA}", header: "required")

@@ -17,6 +17,16 @@ struct AddressTextTests {
         #expect(try #require(IPAddress(text)).description == text)
     }
 
+    @Test("an address of another host is one that the host itself, a group or a link has not")
+    func ofAnotherHost() throws {
+        for text in ["10.0.0.1", "223.255.255.255", "169.254.1.1", "2001:db8::1", "fd00::1", "fec0::1", "::2"] {
+            #expect(try #require(IPAddress(text)).isOfAnotherHost, "\(text)")
+        }
+        for text in ["0.0.0.0", "127.0.0.1", "127.255.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1", "fe80::1", "febf::1"] {
+            #expect(try !#require(IPAddress(text)).isOfAnotherHost, "\(text)")
+        }
+    }
+
     @Test("the longest IPv6 address is written whole")
     func longest() {
         #expect(IPAddress(high: ~0, low: ~0).description == "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")

@@ -40,7 +40,7 @@ import Testing
         ("tags: app=web", "13:9: spec.tags: must be a list of tags, key=value, not \"app=web\""),
         ("tags: [[app=web]]", "13:10: spec.tags[0]: must be a tag, key=value, not a list"),
         ("tags: [app=web, 5]", "13:19: spec.tags[1]: must be a tag, key=value, and 5 without quotes is none; in quotes it is text"),
-        ("tls: 5", "13:8: spec.tls: must be a mapping with mode, certificate, key, clientAuthentication, not \"5\""),
+        ("tls: 5", "13:8: spec.tls: must be a mapping with mode, certificate, key, applicationProtocols, clientAuthentication, not \"5\""),
         ("tags: !!set [a=b]", "13:9: spec.tags: YAML tags such as !!int are not used in documents; remove it"),
         ("tags:\n- !x", "14:5: spec.tags[0]: text that begins with ! must be in quotes: \"!x\""),
     ])

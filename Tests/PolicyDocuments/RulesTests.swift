@@ -68,6 +68,22 @@ import Testing
             .contains("holds no PEM certificate"))
     }
 
+    @Test("application protocols are names that TLS has room for, each once, and not with mode None")
+    func applicationProtocols() {
+        func tls(_ fields: String) -> String { service(more: "publicPort: 443\ntls: {\(fields)}") }
+        #expect(problems(tls("applicationProtocols: [h2, http/1.1]")) == [])
+        #expect(problem(tls("applicationProtocols: [h2, h2]")).contains("applicationProtocols[1]: \"h2\" is already there"))
+        #expect(problem(tls("applicationProtocols: [\(String(repeating: "x", count: 256))]")).contains("must have 1 to 255 bytes"))
+        #expect(problem(tls("applicationProtocols: [\((0..<17).map { "p\($0)" }.joined(separator: ", "))]")).contains("has 17 names; 16 at most"))
+        #expect(problem(tls("mode: None, applicationProtocols: [h2]")).contains("is not possible with mode None"))
+    }
+
+    @Test("a unit sees its enforcer's address or its client's, and nothing else")
+    func sourceAddress() {
+        for word in ["enforcer", "client"] { #expect(problems(service(target: "sourceAddress: \(word)")) == []) }
+        #expect(problem(service(target: "sourceAddress: proxy")).contains("spec.target.sourceAddress: must be"))
+    }
+
     @Test("verify without tlsOnly contradicts itself")
     func verifyWithoutTLS() {
         #expect(problem(service(target: "verify: {serverName: a.example}"))

@@ -25,11 +25,11 @@ private struct Parties {
         let two = try authority.issue("/demo", "server")
         client = try BoringContext(
             TLSOptions(
-                role: .client, chain: one.chain, privateKey: one.privateKey, applicationProtocol: protocolName, verification: .byThread,
+                role: .client, chain: one.chain, privateKey: one.privateKey, applicationProtocols: [protocolName], verification: .byThread,
                 ticketKey: key))
         server = try BoringContext(
             TLSOptions(
-                role: .server, chain: two.chain, privateKey: two.privateKey, applicationProtocol: "sallyport/1", verification: .byThread,
+                role: .server, chain: two.chain, privateKey: two.privateKey, applicationProtocols: ["sallyport/1"], verification: .byThread,
                 ticketKey: key))
     }
 

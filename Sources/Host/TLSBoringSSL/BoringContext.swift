@@ -48,7 +48,7 @@ public final class BoringContext: TLSContext {
     }
 
     private func setApplicationProtocol(_ options: TLSOptions) throws(TLSFailure) {
-        guard let name = options.applicationProtocol else { return }
+        guard let name = options.applicationProtocols.first else { return }
         let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
         switch options.role {
         case .client:

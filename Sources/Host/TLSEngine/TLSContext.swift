@@ -46,8 +46,10 @@ public struct TLSOptions: Sendable {
     public var chain: [[UInt8]]
     /// DER PKCS#8.
     public var privateKey: [UInt8]
-    /// Offered or required by ALPN (RFC 7301); nil for none.
-    public var applicationProtocol: String?
+    /// Offered by ALPN (RFC 7301), the preferred one first; empty for none.
+    public var applicationProtocols: [String]
+    /// A server refuses clients that offer only others.
+    public var requiresApplicationProtocol: Bool
     /// SNI that a client sends.
     public var serverName: String?
     public var verification: TLSVerification
@@ -55,13 +57,14 @@ public struct TLSOptions: Sendable {
     public var ticketKey: [UInt8]?
 
     public init(
-        role: TLSRole, chain: [[UInt8]] = [], privateKey: [UInt8] = [], applicationProtocol: String? = nil,
-        serverName: String? = nil, verification: TLSVerification, ticketKey: [UInt8]? = nil
+        role: TLSRole, chain: [[UInt8]] = [], privateKey: [UInt8] = [], applicationProtocols: [String] = [],
+        requiresApplicationProtocol: Bool = false, serverName: String? = nil, verification: TLSVerification, ticketKey: [UInt8]? = nil
     ) {
         self.role = role
         self.chain = chain
         self.privateKey = privateKey
-        self.applicationProtocol = applicationProtocol
+        self.applicationProtocols = applicationProtocols
+        self.requiresApplicationProtocol = requiresApplicationProtocol
         self.serverName = serverName
         self.verification = verification
         self.ticketKey = ticketKey
@@ -75,11 +78,14 @@ public struct TLSDetails: Sendable {
     /// The cipher suite's number (IANA's TLS Cipher Suites registry).
     public let cipher: UInt16
     public let resumed: Bool
+    /// What ALPN led to (RFC 7301); nil for none, and between enforcers, where it is always the same.
+    public let applicationProtocol: String?
 
-    package init(version: UInt16, cipher: UInt16, resumed: Bool) {
+    package init(version: UInt16, cipher: UInt16, resumed: Bool, applicationProtocol: String? = nil) {
         self.version = version
         self.cipher = cipher
         self.resumed = resumed
+        self.applicationProtocol = applicationProtocol
     }
 }
 

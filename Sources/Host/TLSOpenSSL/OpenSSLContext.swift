@@ -10,6 +10,9 @@ public final class OpenSSLContext: TLSContext {
     private let context: OpaquePointer
     private let role: TLSRole
     private let serverName: String?
+    /// A server's, for the callback that chooses one: as TLS has them (RFC 7301, 3.1), each behind its length.
+    private let offered: UnsafeMutableBufferPointer<UInt8>
+    private let requiresProtocol: Bool
 
     /// - Throws: `TLSFailure` if certificate, key or roots cannot be used, or the options ask for what only the other engine does.
     public init(_ options: TLSOptions) throws(TLSFailure) {
@@ -22,6 +25,10 @@ public final class OpenSSLContext: TLSContext {
         self.context = context
         role = options.role
         serverName = options.serverName
+        let names = options.applicationProtocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
+        offered = .allocate(capacity: names.count)
+        _ = offered.initialize(from: names)
+        requiresProtocol = options.requiresApplicationProtocol
         // From here on a failure runs deinit, which frees it: all properties are set.
         copenssl_set_min_proto_version(context, TLS1_2_VERSION)
         // Idle connections keep no buffers; SSL_CTX_set_mode(3).
@@ -31,12 +38,14 @@ public final class OpenSSLContext: TLSContext {
         if role == .server { try setServer(options) } else { try setClient(options) }
     }
 
-    deinit { SSL_CTX_free(context) }
+    deinit {
+        SSL_CTX_free(context)
+        offered.deallocate()
+    }
 
     private func setClient(_ options: TLSOptions) throws(TLSFailure) {
-        guard let name = options.applicationProtocol else { return }
-        let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
-        if SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) != 0 { throw opensslFailure("the application protocol cannot be used") }
+        if offered.isEmpty { return }
+        if SSL_CTX_set_alpn_protos(context, offered.baseAddress, UInt32(offered.count)) != 0 { throw opensslFailure("the application protocols cannot be used") }
     }
 
     private func setServer(_ options: TLSOptions) throws(TLSFailure) {
@@ -52,24 +61,23 @@ public final class OpenSSLContext: TLSContext {
         } else {
             SSL_CTX_set_num_tickets(context, 0)
         }
-        // The one protocol that is offered is taken if the client knows it; otherwise the session is without.
-        guard options.applicationProtocol == "http/1.1" else { return }
-        SSL_CTX_set_alpn_select_cb(context, { _, chosen, length, offered, count, _ in
-            let name: StaticString = "http/1.1"
-            guard let chosen, let length, let offered else { return SSL_TLSEXT_ERR_NOACK }
-            var at = 0
-            while at < Int(count) {
-                let size = Int(offered[at])
-                guard at + 1 + size <= Int(count) else { break }
-                if size == name.utf8CodeUnitCount, memcmp(offered + at + 1, name.utf8Start, size) == 0 {
-                    chosen.pointee = offered + at + 1
-                    length.pointee = UInt8(size)
-                    return SSL_TLSEXT_ERR_OK
-                }
-                at += 1 + size
+        if !offered.isEmpty { setProtocolChoice() }
+    }
+
+    /// Of the protocols that the client offers, the one that this end prefers. A session never outlives the context
+    /// (each leg holds both), so the context is there for the callback.
+    private func setProtocolChoice() {
+        SSL_CTX_set_alpn_select_cb(context, { _, chosen, length, theirs, count, argument in
+            guard let theirs, let argument else { return SSL_TLSEXT_ERR_NOACK }
+            let context = Unmanaged<OpenSSLContext>.fromOpaque(argument).takeUnretainedValue()
+            var name: UnsafeMutablePointer<UInt8>?
+            if SSL_select_next_proto(&name, length, context.offered.baseAddress, UInt32(context.offered.count), theirs, count) == OPENSSL_NPN_NEGOTIATED {
+                chosen?.pointee = UnsafePointer(name)
+                return SSL_TLSEXT_ERR_OK
             }
-            return SSL_TLSEXT_ERR_NOACK
-        }, nil)
+            // RFC 7301, 3.2: no_application_protocol; or the session is without, as where the server knows nothing of ALPN.
+            return context.requiresProtocol ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK
+        }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     private func setCertificate(_ options: TLSOptions) throws(TLSFailure) {
@@ -178,10 +186,14 @@ public final class OpenSSLContext: TLSContext {
     }
 
     public func details(_ session: TLSHandle) -> TLSDetails {
-        TLSDetails(
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        SSL_get0_alpn_selected(session, &name, &length)
+        return TLSDetails(
             version: UInt16(truncatingIfNeeded: SSL_version(session)),
             cipher: SSL_get_current_cipher(session).map { UInt16(truncatingIfNeeded: copenssl_cipher_id($0)) } ?? 0,
-            resumed: SSL_session_reused(session) == 1)
+            resumed: SSL_session_reused(session) == 1,
+            applicationProtocol: name.map { String(decoding: UnsafeBufferPointer(start: $0, count: Int(length)), as: UTF8.self) })
     }
 
     public func peerChain(_ session: TLSHandle) -> [[UInt8]] {

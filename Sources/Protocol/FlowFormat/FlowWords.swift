@@ -24,7 +24,7 @@ private let reasonWords = [
     "not-a-client-hello", "too-many-connections", "out-of-resources", "loop", "policy-changed", "drained", "shutdown",
     "reset-by-source", "reset-by-destination", "truncated", "half-close-timeout", "not-ready", "no-such-service",
     "target-tls-failed", "bad-proxy-header", "proxy-header-missing", "proxy-header-timeout", "proxy-header-untrusted",
-    "client-tls-failed", "client-certificate", "load-balancer-tls-failed", "health-check", "out-of-ports",
+    "client-tls-failed", "client-certificate", "load-balancer-tls-failed", "health-check", "out-of-ports", "client-address-unusable",
 ]
 
 extension Sallyport_Flow_V1_Verdict {

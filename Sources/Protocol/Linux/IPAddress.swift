@@ -50,6 +50,17 @@ public struct IPAddress: Hashable, Sendable, Comparable {
 
     public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// Whether another host may be known by it, and that without an interface beside it: neither unspecified nor loopback,
+    /// multicast, broadcast or IPv6's link-local (RFC 6890).
+    public var isOfAnotherHost: Bool {
+        if isV4 {
+            let first = UInt8(truncatingIfNeeded: low >> 24)
+            return first != 0 && first != 127 && first < 224
+        }
+        if high == 0 && low <= 1 { return false }
+        return high >> 56 != 0xff && high >> 54 != 0xfe80 >> 6
+    }
+
     /// 4 bytes for IPv4, 16 for IPv6, in network order.
     public var bytes: [UInt8] {
         let all = (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }

@@ -251,6 +251,9 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
 
   /// Every source port towards the PU is taken.
   case outOfPorts // = 40
+
+  /// The PU is to see its clients' addresses, and this one is none that it could be dialled from.
+  case clientAddressUnusable // = 41
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -300,6 +303,7 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     case 38: self = .loadBalancerTlsFailed
     case 39: self = .healthCheck
     case 40: self = .outOfPorts
+    case 41: self = .clientAddressUnusable
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -347,6 +351,7 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     case .loadBalancerTlsFailed: return 38
     case .healthCheck: return 39
     case .outOfPorts: return 40
+    case .clientAddressUnusable: return 41
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -394,6 +399,7 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
     .loadBalancerTlsFailed,
     .healthCheck,
     .outOfPorts,
+    .clientAddressUnusable,
   ]
 
 }
@@ -736,7 +742,7 @@ nonisolated extension Sallyport_Flow_V1_Encryption: SwiftProtobuf._ProtoNameProv
 }
 
 nonisolated extension Sallyport_Flow_V1_Reason: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_NONE\0\u{1}REASON_REJECTED_BY_RULE\0\u{1}REASON_DEFAULT_REJECT\0\u{1}REASON_REFUSED_BY_PEER\0\u{1}REASON_NOT_A_TARGET\0\u{1}REASON_DIAL_FAILED\0\u{1}REASON_DIAL_TIMEOUT\0\u{1}REASON_HANDSHAKE_FAILED\0\u{1}REASON_HANDSHAKE_TIMEOUT\0\u{1}REASON_PEER_NOT_ENFORCER\0\u{1}REASON_CERTIFICATE_EXPIRED\0\u{1}REASON_CERTIFICATE_NOT_YET_VALID\0\u{1}REASON_CERTIFICATE_UNTRUSTED\0\u{1}REASON_CERTIFICATE_IDENTITY\0\u{1}REASON_CERTIFICATE_MISSING\0\u{1}REASON_BAD_PREFACE\0\u{1}REASON_PREFACE_TIMEOUT\0\u{1}REASON_BAD_ANSWER\0\u{1}REASON_NOT_A_CLIENT_HELLO\0\u{1}REASON_TOO_MANY_CONNECTIONS\0\u{1}REASON_OUT_OF_RESOURCES\0\u{1}REASON_LOOP\0\u{1}REASON_POLICY_CHANGED\0\u{1}REASON_DRAINED\0\u{1}REASON_SHUTDOWN\0\u{1}REASON_RESET_BY_SOURCE\0\u{1}REASON_RESET_BY_DESTINATION\0\u{1}REASON_TRUNCATED\0\u{1}REASON_HALF_CLOSE_TIMEOUT\0\u{1}REASON_NOT_READY\0\u{1}REASON_NO_SUCH_SERVICE\0\u{1}REASON_TARGET_TLS_FAILED\0\u{1}REASON_BAD_PROXY_HEADER\0\u{1}REASON_PROXY_HEADER_MISSING\0\u{1}REASON_PROXY_HEADER_TIMEOUT\0\u{1}REASON_PROXY_HEADER_UNTRUSTED\0\u{1}REASON_CLIENT_TLS_FAILED\0\u{1}REASON_CLIENT_CERTIFICATE\0\u{1}REASON_LOAD_BALANCER_TLS_FAILED\0\u{1}REASON_HEALTH_CHECK\0\u{1}REASON_OUT_OF_PORTS\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_NONE\0\u{1}REASON_REJECTED_BY_RULE\0\u{1}REASON_DEFAULT_REJECT\0\u{1}REASON_REFUSED_BY_PEER\0\u{1}REASON_NOT_A_TARGET\0\u{1}REASON_DIAL_FAILED\0\u{1}REASON_DIAL_TIMEOUT\0\u{1}REASON_HANDSHAKE_FAILED\0\u{1}REASON_HANDSHAKE_TIMEOUT\0\u{1}REASON_PEER_NOT_ENFORCER\0\u{1}REASON_CERTIFICATE_EXPIRED\0\u{1}REASON_CERTIFICATE_NOT_YET_VALID\0\u{1}REASON_CERTIFICATE_UNTRUSTED\0\u{1}REASON_CERTIFICATE_IDENTITY\0\u{1}REASON_CERTIFICATE_MISSING\0\u{1}REASON_BAD_PREFACE\0\u{1}REASON_PREFACE_TIMEOUT\0\u{1}REASON_BAD_ANSWER\0\u{1}REASON_NOT_A_CLIENT_HELLO\0\u{1}REASON_TOO_MANY_CONNECTIONS\0\u{1}REASON_OUT_OF_RESOURCES\0\u{1}REASON_LOOP\0\u{1}REASON_POLICY_CHANGED\0\u{1}REASON_DRAINED\0\u{1}REASON_SHUTDOWN\0\u{1}REASON_RESET_BY_SOURCE\0\u{1}REASON_RESET_BY_DESTINATION\0\u{1}REASON_TRUNCATED\0\u{1}REASON_HALF_CLOSE_TIMEOUT\0\u{1}REASON_NOT_READY\0\u{1}REASON_NO_SUCH_SERVICE\0\u{1}REASON_TARGET_TLS_FAILED\0\u{1}REASON_BAD_PROXY_HEADER\0\u{1}REASON_PROXY_HEADER_MISSING\0\u{1}REASON_PROXY_HEADER_TIMEOUT\0\u{1}REASON_PROXY_HEADER_UNTRUSTED\0\u{1}REASON_CLIENT_TLS_FAILED\0\u{1}REASON_CLIENT_CERTIFICATE\0\u{1}REASON_LOAD_BALANCER_TLS_FAILED\0\u{1}REASON_HEALTH_CHECK\0\u{1}REASON_OUT_OF_PORTS\0\u{1}REASON_CLIENT_ADDRESS_UNUSABLE\0")
 }
 
 nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

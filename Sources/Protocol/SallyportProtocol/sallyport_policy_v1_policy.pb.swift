@@ -659,6 +659,8 @@ public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
     /// A PROXY header that the PU is sent before a flow's bytes.
     public var proxyProtocol: Sallyport_Policy_V1_TCPService.Target.ProxyVersion = .none
 
+    public var sourceAddress: Sallyport_Policy_V1_TCPService.Target.SourceAddress = .enforcer
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public nonisolated enum ProxyVersion: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -695,6 +697,43 @@ public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
         .none,
         .v1,
         .v2,
+      ]
+
+    }
+
+    /// Whose address the PU sees its connections come from.
+    public nonisolated enum SourceAddress: SwiftProtobuf.Enum, Swift.CaseIterable {
+      public typealias RawValue = Int
+      case enforcer // = 0
+
+      /// The flow's source: the client behind load balancers and enforcers.
+      case client // = 1
+      case UNRECOGNIZED(Int)
+
+      public init() {
+        self = .enforcer
+      }
+
+      public init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .enforcer
+        case 1: self = .client
+        default: self = .UNRECOGNIZED(rawValue)
+        }
+      }
+
+      public var rawValue: Int {
+        switch self {
+        case .enforcer: return 0
+        case .client: return 1
+        case .UNRECOGNIZED(let i): return i
+        }
+      }
+
+      // The compiler won't synthesize support with the UNRECOGNIZED case.
+      public static let allCases: [Sallyport_Policy_V1_TCPService.Target.SourceAddress] = [
+        .enforcer,
+        .client,
       ]
 
     }
@@ -792,6 +831,9 @@ public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
     public var hasClientAuthentication: Bool {self._clientAuthentication != nil}
     /// Clears the value of `clientAuthentication`. Subsequent reads from it will return its default value.
     public mutating func clearClientAuthentication() {self._clientAuthentication = nil}
+
+    /// Offered to clients by ALPN (RFC 7301), the preferred one first; none means "http/1.1", which a client need not speak.
+    public var applicationProtocols: [String] = []
 
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1665,7 +1707,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.LoadBalancer: SwiftProtobuf
 
 nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Sallyport_Policy_V1_TCPService.protoMessageName + ".Target"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}selector\0\u{1}port\0\u{3}tls_only\0\u{1}verify\0\u{3}proxy_protocol\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}selector\0\u{1}port\0\u{3}tls_only\0\u{1}verify\0\u{3}proxy_protocol\0\u{3}source_address\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1678,6 +1720,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
       case 3: try { try decoder.decodeSingularBoolField(value: &self.tlsOnly) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._verify) }()
       case 5: try { try decoder.decodeSingularEnumField(value: &self.proxyProtocol) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.sourceAddress) }()
       default: break
       }
     }
@@ -1703,6 +1746,9 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
     if self.proxyProtocol != .none {
       try visitor.visitSingularEnumField(value: self.proxyProtocol, fieldNumber: 5)
     }
+    if self.sourceAddress != .enforcer {
+      try visitor.visitSingularEnumField(value: self.sourceAddress, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1712,6 +1758,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
     if lhs.tlsOnly != rhs.tlsOnly {return false}
     if lhs._verify != rhs._verify {return false}
     if lhs.proxyProtocol != rhs.proxyProtocol {return false}
+    if lhs.sourceAddress != rhs.sourceAddress {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1719,6 +1766,10 @@ nonisolated extension Sallyport_Policy_V1_TCPService.Target: SwiftProtobuf.Messa
 
 nonisolated extension Sallyport_Policy_V1_TCPService.Target.ProxyVersion: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PROXY_VERSION_NONE\0\u{1}PROXY_VERSION_V1\0\u{1}PROXY_VERSION_V2\0")
+}
+
+nonisolated extension Sallyport_Policy_V1_TCPService.Target.SourceAddress: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SOURCE_ADDRESS_ENFORCER\0\u{1}SOURCE_ADDRESS_CLIENT\0")
 }
 
 nonisolated extension Sallyport_Policy_V1_TCPService.ServerTLS: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1802,7 +1853,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.ProxyProtocol.Header: Swift
 
 nonisolated extension Sallyport_Policy_V1_TCPService.TLS: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Sallyport_Policy_V1_TCPService.protoMessageName + ".TLS"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mode\0\u{1}certificate\0\u{1}key\0\u{3}client_authentication\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mode\0\u{1}certificate\0\u{1}key\0\u{3}client_authentication\0\u{3}application_protocols\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1814,6 +1865,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.TLS: SwiftProtobuf.Message,
       case 2: try { try decoder.decodeSingularStringField(value: &self.certificate) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.key) }()
       case 4: try { try decoder.decodeSingularMessageField(value: &self._clientAuthentication) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.applicationProtocols) }()
       default: break
       }
     }
@@ -1836,6 +1888,9 @@ nonisolated extension Sallyport_Policy_V1_TCPService.TLS: SwiftProtobuf.Message,
     try { if let v = self._clientAuthentication {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     } }()
+    if !self.applicationProtocols.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.applicationProtocols, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1844,6 +1899,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService.TLS: SwiftProtobuf.Message,
     if lhs.certificate != rhs.certificate {return false}
     if lhs.key != rhs.key {return false}
     if lhs._clientAuthentication != rhs._clientAuthentication {return false}
+    if lhs.applicationProtocols != rhs.applicationProtocols {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -37,7 +37,7 @@ final class Worker {
     var knownNetworks: [String: KnownPeer] = [:]
     var flowRules: [ObjectIdentifier: FlowRule] = [:]
     /// For services whose applications speak only TLS.
-    var targetContexts: [ObjectIdentifier: any TLSContext] = [:]
+    var targetContexts: [TargetContextKey: any TLSContext] = [:]
     /// For services whose load balancer ends TLS.
     var envelopes: [EnvelopeKey: EnvelopedContext] = [:]
     /// For public ports, by the service's path.

@@ -56,7 +56,7 @@ extension Worker {
     private func options(_ credentials: UnitCredentials, _ role: TLSRole) -> TLSOptions {
         TLSOptions(
             role: role, chain: credentials.chain, privateKey: credentials.privateKey,
-            applicationProtocol: "\(EnforcerProtocol.name)", verification: .byThread, ticketKey: configuration.resumption ? ticketKeys.enforcers : nil)
+            applicationProtocols: ["\(EnforcerProtocol.name)"], verification: .byThread, ticketKey: configuration.resumption ? ticketKeys.enforcers : nil)
     }
 
     private func add(_ key: UnitKey, _ number: UInt32, _ sockets: UnitSockets, _ namespace: Int32?) {

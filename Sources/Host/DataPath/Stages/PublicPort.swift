@@ -106,7 +106,9 @@ extension Worker {
     private func publicContext(for service: Service, _ published: PublicCredentials) throws(TLSFailure) -> PublicContext {
         if let known = publicContexts[service.path], known.credentials == published, known.service === service { return known }
         let options = TLSOptions(
-            role: .server, chain: published.chain, privateKey: published.privateKey, applicationProtocol: "http/1.1",
+            role: .server, chain: published.chain, privateKey: published.privateKey,
+            applicationProtocols: service.applicationProtocols.isEmpty ? ["http/1.1"] : service.applicationProtocols,
+            requiresApplicationProtocol: !service.applicationProtocols.isEmpty,
             verification: service.clientCABundlePEM.isEmpty ? .none : .roots(pem: service.clientCABundlePEM, serverName: nil),
             ticketKey: ticketKeys.clients)
         let served = PublicContext(service: service, credentials: published, context: try OpenSSLContext(options))

@@ -8,7 +8,7 @@ import TLSOpenSSL
 
 extension Worker {
     func openTargetTLS(_ slot: ConnectionPointer) {
-        guard let service = slot.pointee.service, let context = targetContext(for: service) else {
+        guard let service = slot.pointee.service, let context = targetContext(for: service, slot.pointee.tls?.applicationProtocol) else {
             return refuse(slot, .targetTlsFailed, detail: "target.verify of the service cannot be used; see sallyport services")
         }
         slot.pointee.stage = .targetHandshaking
@@ -37,15 +37,23 @@ extension Worker {
         }
     }
 
-    /// One context for each service; made when first needed under a generation.
-    private func targetContext(for service: Service) -> (any TLSContext)? {
-        if let context = targetContexts[ObjectIdentifier(service)] { return context }
+    /// One context for each service, and for each protocol that its clients agreed on with the public port: the application
+    /// is offered that, and no other. Made when first needed under a generation.
+    private func targetContext(for service: Service, _ applicationProtocol: String?) -> (any TLSContext)? {
+        let key = TargetContextKey(service: ObjectIdentifier(service), applicationProtocol: applicationProtocol)
+        if let context = targetContexts[key] { return context }
         let verification: TLSVerification = service.verifyCABundlePEM.isEmpty
             ? .none : .roots(pem: service.verifyCABundlePEM, serverName: service.verifyServerName.isEmpty ? nil : service.verifyServerName)
         let options = TLSOptions(
-            role: .client, serverName: service.verifyServerName.isEmpty ? nil : service.verifyServerName, verification: verification)
+            role: .client, applicationProtocols: applicationProtocol.map { [$0] } ?? [],
+            serverName: service.verifyServerName.isEmpty ? nil : service.verifyServerName, verification: verification)
         guard let context = try? OpenSSLContext(options) else { return nil }
-        targetContexts[ObjectIdentifier(service)] = context
+        targetContexts[key] = context
         return context
     }
+}
+
+struct TargetContextKey: Hashable {
+    let service: ObjectIdentifier
+    let applicationProtocol: String?
 }

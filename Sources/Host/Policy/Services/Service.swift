@@ -32,6 +32,10 @@ public final class Service: Sendable {
     public let proxyProtocol: ProxyExpectation?
     /// The PROXY header that the PU is sent before a flow's bytes.
     public let targetProxyProtocol: Sallyport_Policy_V1_TCPService.Target.ProxyVersion
+    /// Whether the PU sees its connections come from the flow's source, instead of from the enforcer.
+    public let deliversAsClient: Bool
+    /// Offered to clients of the public port by ALPN, the preferred one first; empty where the service says nothing of it.
+    public let applicationProtocols: [String]
     /// PEM; clients of the public port must show a certificate of one of these. Empty for none.
     public let clientCABundlePEM: String
     /// Name of the load-balancer adapter that resolves it.
@@ -60,6 +64,8 @@ public final class Service: Sendable {
         loadBalancerTLS = LoadBalancerTLS(message.loadBalancer)
         proxyProtocol = ProxyExpectation(message.loadBalancer.proxyProtocol)
         targetProxyProtocol = message.target.proxyProtocol
+        deliversAsClient = message.target.sourceAddress == .client
+        applicationProtocols = message.tls.applicationProtocols
         clientCABundlePEM = message.tls.clientAuthentication.caBundle
         adapter = message.loadBalancer.adapter.isEmpty ? "static" : message.loadBalancer.adapter
         propagate = message.propagate

@@ -64,6 +64,7 @@ extension Checks {
                 try checkCertificates(tls.clientAuthentication.caBundle)
             }
         }
+        applicationProtocols(tls.applicationProtocols)
         switch tls.mode {
         case .customCertificate:
             material(tls.certificate, at: "spec.tls.certificate", checkCertificates)
@@ -73,11 +74,22 @@ extension Checks {
             let advice = "is not used with mode \(mode); make the mode CustomCertificate, or remove it"
             if !tls.certificate.isEmpty { fail("spec.tls.certificate", advice) }
             if !tls.key.isEmpty { fail("spec.tls.key", advice) }
-            if tls.mode == .none && tls.hasClientAuthentication {
-                fail("spec.tls.clientAuthentication", "is not possible with mode None, where the enforcer ends no TLS; choose another mode, or remove it")
+            if tls.mode == .none {
+                let advice = "is not possible with mode None, where the enforcer ends no TLS; choose another mode, or remove it"
+                if tls.hasClientAuthentication { fail("spec.tls.clientAuthentication", advice) }
+                if !tls.applicationProtocols.isEmpty { fail("spec.tls.applicationProtocols", advice) }
             }
         case .UNRECOGNIZED: fail("spec.tls.mode", "must be InternalCA, CustomCertificate or None")
         }
+    }
+
+    /// Names as IANA's registry of ALPN protocol IDs has them; RFC 7301, 3.1, bounds each and all of them together.
+    private mutating func applicationProtocols(_ names: [String]) {
+        each(names, at: "spec.tls.applicationProtocols") { name throws(SyntaxProblem) in
+            if !(1...255).contains(name.utf8.count) { throw SyntaxProblem("\(quoted(name)) must have 1 to 255 bytes, such as h2 or http/1.1") }
+            return name
+        }
+        if names.count > 16 { fail("spec.tls.applicationProtocols", "has \(names.count) names; 16 at most") }
     }
 
     /// PEM, or `file:` with an absolute path, which the TLS provider reads.

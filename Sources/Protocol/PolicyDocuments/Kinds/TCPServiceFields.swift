@@ -51,6 +51,7 @@ extension Form where Value == TCPService.Target {
                 Field("tlsOnly", \.tlsOnly, .flag, .optional("false")),
                 Field("verify", \.verify, .serverTLS),
                 Field("proxyProtocol", \.proxyProtocol, .word(["v1": .v1, "v2": .v2]), .optional("none")),
+                Field("sourceAddress", \.sourceAddress, .word(["enforcer": .enforcer, "client": .client]), .optional("enforcer")),
             ], initial: TCPService.Target())
     }
 }
@@ -64,6 +65,7 @@ extension Form where Value == TCPService.TLS {
                     .optional("InternalCA")),
                 Field("certificate", \.certificate, .text("PEM certificates, or file:/PATH")),
                 Field("key", \.key, .text("a PEM private key, or file:/PATH")),
+                Field("applicationProtocols", \.applicationProtocols, .list(of: .text("an ALPN protocol name"), "ALPN protocol names"), .optional("[http/1.1]")),
                 Field("clientAuthentication", \.clientAuthentication, .clientAuthentication),
             ], initial: TCPService.TLS())
     }

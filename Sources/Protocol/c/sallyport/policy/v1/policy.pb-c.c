@@ -1203,7 +1203,35 @@ const ProtobufCEnumDescriptor sallyport__policy__v1__tcpservice__target__proxy_v
   sallyport__policy__v1__tcpservice__target__proxy_version__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target__field_descriptors[5] =
+static const ProtobufCEnumValue sallyport__policy__v1__tcpservice__target__source_address__enum_values_by_number[2] =
+{
+  { "SOURCE_ADDRESS_ENFORCER", "SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS__SOURCE_ADDRESS_ENFORCER", 0 },
+  { "SOURCE_ADDRESS_CLIENT", "SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS__SOURCE_ADDRESS_CLIENT", 1 },
+};
+static const ProtobufCIntRange sallyport__policy__v1__tcpservice__target__source_address__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex sallyport__policy__v1__tcpservice__target__source_address__enum_values_by_name[2] =
+{
+  { "SOURCE_ADDRESS_CLIENT", 1 },
+  { "SOURCE_ADDRESS_ENFORCER", 0 },
+};
+const ProtobufCEnumDescriptor sallyport__policy__v1__tcpservice__target__source_address__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "sallyport.policy.v1.TCPService.Target.SourceAddress",
+  "SourceAddress",
+  "Sallyport__Policy__V1__TCPService__Target__SourceAddress",
+  "sallyport.policy.v1",
+  2,
+  sallyport__policy__v1__tcpservice__target__source_address__enum_values_by_number,
+  2,
+  sallyport__policy__v1__tcpservice__target__source_address__enum_values_by_name,
+  1,
+  sallyport__policy__v1__tcpservice__target__source_address__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target__field_descriptors[6] =
 {
   {
     "selector",
@@ -1265,18 +1293,31 @@ static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__target_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "source_address",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Policy__V1__TCPService__Target, source_address),
+    &sallyport__policy__v1__tcpservice__target__source_address__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__policy__v1__tcpservice__target__field_indices_by_name[] = {
   1,   /* field[1] = port */
   4,   /* field[4] = proxy_protocol */
   0,   /* field[0] = selector */
+  5,   /* field[5] = source_address */
   2,   /* field[2] = tls_only */
   3,   /* field[3] = verify */
 };
 static const ProtobufCIntRange sallyport__policy__v1__tcpservice__target__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__descriptor =
 {
@@ -1286,7 +1327,7 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__desc
   "Sallyport__Policy__V1__TCPService__Target",
   "sallyport.policy.v1",
   sizeof(Sallyport__Policy__V1__TCPService__Target),
-  5,
+  6,
   sallyport__policy__v1__tcpservice__target__field_descriptors,
   sallyport__policy__v1__tcpservice__target__field_indices_by_name,
   1,  sallyport__policy__v1__tcpservice__target__number_ranges,
@@ -1504,7 +1545,7 @@ const ProtobufCEnumDescriptor sallyport__policy__v1__tcpservice__tls__mode__desc
   sallyport__policy__v1__tcpservice__tls__mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__tls__field_descriptors[4] =
+static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__tls__field_descriptors[5] =
 {
   {
     "mode",
@@ -1554,8 +1595,21 @@ static const ProtobufCFieldDescriptor sallyport__policy__v1__tcpservice__tls__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "application_protocols",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Sallyport__Policy__V1__TCPService__TLS, n_application_protocols),
+    offsetof(Sallyport__Policy__V1__TCPService__TLS, application_protocols),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned sallyport__policy__v1__tcpservice__tls__field_indices_by_name[] = {
+  4,   /* field[4] = application_protocols */
   1,   /* field[1] = certificate */
   3,   /* field[3] = client_authentication */
   2,   /* field[2] = key */
@@ -1564,7 +1618,7 @@ static const unsigned sallyport__policy__v1__tcpservice__tls__field_indices_by_n
 static const ProtobufCIntRange sallyport__policy__v1__tcpservice__tls__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__tls__descriptor =
 {
@@ -1574,7 +1628,7 @@ const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__tls__descrip
   "Sallyport__Policy__V1__TCPService__TLS",
   "sallyport.policy.v1",
   sizeof(Sallyport__Policy__V1__TCPService__TLS),
-  4,
+  5,
   sallyport__policy__v1__tcpservice__tls__field_descriptors,
   sallyport__policy__v1__tcpservice__tls__field_indices_by_name,
   1,  sallyport__policy__v1__tcpservice__tls__number_ranges,

@@ -52,6 +52,17 @@ typedef enum _Sallyport__Policy__V1__TCPService__Target__ProxyVersion {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION)
 } Sallyport__Policy__V1__TCPService__Target__ProxyVersion;
 /*
+ * Whose address the PU sees its connections come from.
+ */
+typedef enum _Sallyport__Policy__V1__TCPService__Target__SourceAddress {
+  SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS__SOURCE_ADDRESS_ENFORCER = 0,
+  /*
+   * The flow's source: the client behind load balancers and enforcers.
+   */
+  SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS__SOURCE_ADDRESS_CLIENT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS)
+} Sallyport__Policy__V1__TCPService__Target__SourceAddress;
+/*
  * Whether a connection from the subnets may come without a header.
  */
 typedef enum _Sallyport__Policy__V1__TCPService__ProxyProtocol__Header {
@@ -297,10 +308,11 @@ struct  Sallyport__Policy__V1__TCPService__Target
    * A PROXY header that the PU is sent before a flow's bytes.
    */
   Sallyport__Policy__V1__TCPService__Target__ProxyVersion proxy_protocol;
+  Sallyport__Policy__V1__TCPService__Target__SourceAddress source_address;
 };
 #define SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__policy__v1__tcpservice__target__descriptor) \
-    , NULL, 0, 0, NULL, SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_NONE }
+    , NULL, 0, 0, NULL, SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__PROXY_VERSION__PROXY_VERSION_NONE, SALLYPORT__POLICY__V1__TCPSERVICE__TARGET__SOURCE_ADDRESS__SOURCE_ADDRESS_ENFORCER }
 
 
 /*
@@ -353,10 +365,15 @@ struct  Sallyport__Policy__V1__TCPService__TLS
   char *certificate;
   char *key;
   Sallyport__Policy__V1__TCPService__TLS__ClientAuthentication *client_authentication;
+  /*
+   * Offered to clients by ALPN (RFC 7301), the preferred one first; none means "http/1.1", which a client need not speak.
+   */
+  size_t n_application_protocols;
+  char **application_protocols;
 };
 #define SALLYPORT__POLICY__V1__TCPSERVICE__TLS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__policy__v1__tcpservice__tls__descriptor) \
-    , SALLYPORT__POLICY__V1__TCPSERVICE__TLS__MODE__MODE_INTERNAL_CA, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , SALLYPORT__POLICY__V1__TCPSERVICE__TLS__MODE__MODE_INTERNAL_CA, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0,NULL }
 
 
 struct  Sallyport__Policy__V1__TCPService
@@ -787,6 +804,7 @@ extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__descr
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__load_balancer__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__target__descriptor;
 extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__target__proxy_version__descriptor;
+extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__target__source_address__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__server_tls__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__policy__v1__tcpservice__proxy_protocol__descriptor;
 extern const ProtobufCEnumDescriptor    sallyport__policy__v1__tcpservice__proxy_protocol__header__descriptor;
