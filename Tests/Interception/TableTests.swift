@@ -98,6 +98,39 @@ struct TableTests {
         _ = try accept(from: interceptor.outgoing)
     }
 
+    @Test("the way back for answers to clients is there while it is wanted, and goes without it, with the table, and after a crash", arguments: [true, false])
+    func returnRoute(uninstalledByAnother: Bool) throws {
+        let net = try Neighbours()
+        func state() throws -> [String] {
+            try [["rule"], ["-6", "rule"], ["route", "show", "table", "23057"], ["-6", "route", "show", "table", "23057"]].map {
+                try net.client.run("ip", arguments: $0).output
+            } + [net.client.run("nft", "list", "chain", "inet", "sallyport", "returning").output]
+        }
+        let without = try state()
+        var interceptor: Interceptor? = try Interceptor(of: net.client)
+        func apply(_ isWanted: Bool) throws { try interceptor?.apply(frontends: [], servedPorts: [80], deliversAsClient: isWanted) }
+        try apply(false)
+        #expect(try state() == without)
+        try apply(true)
+        let with = try state()
+        #expect(with[0].contains("90:\tfrom all fwmark 0x2000000/0x3000000 lookup 23057") && with[1].contains("lookup 23057"), "\(with)")
+        #expect(with[2].contains("local default dev lo") && with[3].contains("local default dev lo"), "\(with)")
+        #expect(with[4].contains("ct original zone 23057 ct direction reply"), "\(with)")
+        try apply(false)
+        #expect(try state() == without)
+        try apply(true)
+        if uninstalledByAnother {
+            // It crashed: the next one finds the route there already, and who cleans up finds all of it.
+            interceptor = try Interceptor(of: net.client)
+            try apply(true)
+            #expect(try state() == with)
+            try Interceptor.uninstall(from: NetworkNamespace(path: net.client.namespacePath))
+        } else {
+            try interceptor?.uninstall()
+        }
+        #expect(try state() == without)
+    }
+
     @Test("with failureMode Open the table goes with its enforcer, and connections pass")
     func failureModeOpen() throws {
         let net = try Neighbours()

@@ -69,7 +69,7 @@ struct LocalUnits {
             do {
                 try existing.interceptor.apply(
                     frontends: Set(unit.plan.frontends.map { InterceptedFrontend(cidr: $0.cidr, port: $0.port) }),
-                    servedPorts: unit.plan.servedPorts, publicPorts: unit.plan.publicPorts)
+                    servedPorts: unit.plan.servedPorts, publicPorts: unit.plan.publicPorts, deliversAsClient: unit.plan.deliversAsClient)
                 intercepted[unit.key]?.plan = unit.plan
                 problems[unit.key] = nil
             } catch {

@@ -36,8 +36,16 @@ public final class Interceptor: Sendable {
     /// Kept open: a change needs no descriptor then, and in `FailureMode.open` it owns the table.
     private let socket: NetfilterSocket
     private let logger: Logger
-    /// What the kernel was last given; nil when that is not known. The lock also keeps transactions apart.
-    private let applied = Mutex<TableElements?>(nil)
+    private let marks: ConnectionMarks
+    /// The lock also keeps transactions apart.
+    private let inForce = Mutex(InForce())
+
+    /// What the kernel was last given.
+    private struct InForce {
+        /// nil when that is not known.
+        var elements: TableElements?
+        var hasReturnRoute = false
+    }
 
     /// Opens the listeners.
     /// - Parameters:
@@ -57,6 +65,7 @@ public final class Interceptor: Sendable {
         }
         self.unit = unit
         self.namespace = namespace
+        self.marks = marks
         self.logger = logger
         table = SallyportTable(kind: kind, marks: marks, listeners: listeners, endsWithItsOwner: failureMode == .open)
     }
@@ -65,38 +74,51 @@ public final class Interceptor: Sendable {
 
     /// Intercepts what the unit dials at `frontends` and what arrives for `servedPorts`, and nothing else any more.
     /// `publicPorts` are intercepted as `servedPorts` are, and also for clients in the unit itself.
+    /// With `deliversAsClient` the unit's answers come back to the enforcer where that dials the unit from its clients' addresses.
     ///
-    /// All of it comes into force at one moment. Connections that are open already go on as they are.
-    /// - Throws: `InterceptionError`; what was in force stays so.
+    /// All of the table comes into force at one moment. Connections that are open already go on as they are.
+    /// - Throws: `InterceptionError`; the table that was in force stays so.
     public func apply(
-        frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = []
+        frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = [], deliversAsClient: Bool = false
     ) throws(InterceptionError) {
         guard namespace.isPresent else { throw .namespaceVanished(namespace.name) }
-        let elements = TableElements(frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts)
-        let result = applied.withLock { applied in
-            Result { () throws(InterceptionError) in try self.replace(&applied, with: elements) }
+        let elements = TableElements(
+            frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts, deliversAsClient: deliversAsClient)
+        let result = inForce.withLock { inForce in
+            Result { () throws(InterceptionError) in
+                try self.replace(&inForce.elements, with: elements)
+                // What needs the route and has none fails: its answers go elsewhere. The table must be there first all the same.
+                if inForce.hasReturnRoute != deliversAsClient {
+                    try ReturnRoute(self.marks).set(deliversAsClient, in: self.namespace)
+                    inForce.hasReturnRoute = deliversAsClient
+                }
+            }
         }
         try result.get()
     }
 
-    /// Removes the table. Whatever else is in the namespace stays, and so do the listeners.
+    /// Removes the table and the route. Whatever else is in the namespace stays, and so do the listeners.
     public func uninstall() throws(InterceptionError) {
-        let result = applied.withLock { applied in
-            applied = nil
-            return Result { () throws(InterceptionError) in try self.socket.commit(SallyportTable.removal) }
+        let result = inForce.withLock { inForce in
+            inForce = InForce()
+            return Result { () throws(InterceptionError) in
+                try self.socket.commit(SallyportTable.removal)
+                try ReturnRoute(self.marks).set(false, in: self.namespace)
+            }
         }
         try result.get()
         logger.info("interception-removed", metadata: ["unit": "\(unit)"])
     }
 
-    /// Removes a table that an enforcer left behind in a namespace; nothing happens where there is none.
-    public static func uninstall(from namespace: NetworkNamespace) throws {
+    /// Removes what an enforcer left behind in a namespace; nothing happens where there is nothing.
+    public static func uninstall(from namespace: NetworkNamespace, marks: ConnectionMarks = .standard) throws {
         try namespace.run { try NetfilterSocket(namespace: namespace.name).commit(SallyportTable.removal) }
+        try ReturnRoute(marks).set(false, in: namespace)
     }
 
     private func replace(_ applied: inout TableElements?, with elements: TableElements) throws(InterceptionError) {
         if applied == elements { return }
-        if let old = applied {
+        if let old = applied, old.deliversAsClient == elements.deliversAsClient {
             do throws(InterceptionError) {
                 try socket.commit(SallyportTable.change(from: old, to: elements))
                 applied = elements

@@ -95,6 +95,9 @@ private let probes = [
     Probe("nftables conntrack", mend: "load module nft_ct (CONFIG_NFT_CT)", in: .input, .connectionStatus),
     Probe(
         "nftables conntrack zones", mend: "use a kernel with CONFIG_NF_CONNTRACK_ZONES", in: .apart, .connectionZone(1)),
+    Probe(
+        "nftables rerouting", isRequired: false,
+        mend: "use Linux 5.2 or later with nf_tables' chain type route, or no target.sourceAddress: client", in: .returning, .originalZone),
     Probe("nftables reject", mend: "load module nft_reject_inet (CONFIG_NFT_REJECT_INET)", in: .input, .reset),
     Probe("nftables numgen", mend: "load module nft_numgen (CONFIG_NFT_NUMGEN)", in: .output, .turn(of: 2)),
     Probe("nftables interval sets of concatenations", mend: "use Linux 5.6 or later") { batch in
@@ -127,6 +130,9 @@ private func otherFeatures() -> [KernelFeature] {
         feature("IPv6", isRequired: false, mend: "start the kernel without ipv6.disable=1 if clients use IPv6") { () throws(SystemCallError) in
             _ = try makeSocket(AF_INET6)
         },
+        feature(
+            "policy routing", isRequired: false, mend: "use a kernel with CONFIG_IP_MULTIPLE_TABLES, or no target.sourceAddress: client"
+        ) { () throws(SystemCallError) in try ReturnRoute(.standard).setHere(true) },
         queues(),
     ]
 }

@@ -13,14 +13,20 @@ enum NetfilterExpression {
     case destinationType
     /// Loads the flags IPS_… of the packet's connection.
     case connectionStatus
+    /// Loads the zone of conntrack, 16 bits, that the packet's connection is looked up in by what is sent first.
+    case originalZone
+    /// Loads whether the packet goes as the first one did (IP_CT_DIR_ORIGINAL) or back, 8 bits.
+    case connectionDirection
+    /// Sets the packet's mark to what is loaded.
+    case setMark
     /// Puts the packet's connection in a zone of conntrack, as far as it is looked up by what is sent first.
     case connectionZone(UInt16)
     /// Loads 0, 1, … modulus - 1, 0, … in turn.
     case turn(of: UInt32)
     /// Loads the id of the cgroup v2 of the packet's socket, or of its ancestor at this depth.
     case cgroup(level: UInt32)
-    /// Keeps only these bits.
-    case mask([UInt8])
+    /// Keeps only these bits, and then turns those of `flip` over.
+    case mask([UInt8], flip: [UInt8]? = nil)
     case equal([UInt8])
     case notEqual([UInt8])
     /// Matches if the set of that name has what was loaded.
@@ -65,6 +71,22 @@ extension NetfilterExpression {
                 $0.put(NFTA_CT_DREG, register)
                 $0.put(NFTA_CT_KEY, NFT_CT_STATUS.rawValue)
             }
+        case .originalZone:
+            batch.expression("ct") {
+                $0.put(NFTA_CT_DREG, register)
+                $0.put(NFTA_CT_KEY, NFT_CT_ZONE.rawValue)
+                $0.put(NFTA_CT_DIRECTION, [UInt8(IP_CT_DIR_ORIGINAL.rawValue)])
+            }
+        case .connectionDirection:
+            batch.expression("ct") {
+                $0.put(NFTA_CT_DREG, register)
+                $0.put(NFTA_CT_KEY, NFT_CT_DIRECTION.rawValue)
+            }
+        case .setMark:
+            batch.expression("meta") {
+                $0.put(NFTA_META_SREG, register)
+                $0.put(NFTA_META_KEY, NFT_META_MARK.rawValue)
+            }
         case .connectionZone(let zone):
             batch.expression("immediate") {
                 $0.put(NFTA_IMMEDIATE_DREG, register)
@@ -73,8 +95,7 @@ extension NetfilterExpression {
             batch.expression("ct") {
                 $0.put(NFTA_CT_SREG, register)
                 $0.put(NFTA_CT_KEY, NFT_CT_ZONE.rawValue)
-                // IP_CT_DIR_ORIGINAL
-                $0.put(NFTA_CT_DIRECTION, [UInt8(0)])
+                $0.put(NFTA_CT_DIRECTION, [UInt8(IP_CT_DIR_ORIGINAL.rawValue)])
             }
         case .turn(let modulus):
             batch.expression("numgen") {
@@ -88,13 +109,13 @@ extension NetfilterExpression {
                 $0.put(NFTA_SOCKET_DREG, register)
                 $0.put(NFTA_SOCKET_LEVEL, level)
             }
-        case .mask(let mask):
+        case .mask(let mask, let flip):
             batch.expression("bitwise") {
                 $0.put(NFTA_BITWISE_SREG, register)
                 $0.put(NFTA_BITWISE_DREG, register)
                 $0.put(NFTA_BITWISE_LEN, UInt32(mask.count))
                 $0.data(NFTA_BITWISE_MASK, mask)
-                $0.data(NFTA_BITWISE_XOR, [UInt8](repeating: 0, count: mask.count))
+                $0.data(NFTA_BITWISE_XOR, flip ?? [UInt8](repeating: 0, count: mask.count))
             }
         case .equal(let value): batch.comparison(NFT_CMP_EQ, value)
         case .notEqual(let value): batch.comparison(NFT_CMP_NEQ, value)

@@ -3,7 +3,8 @@
 import CNetfilter
 import Linux
 
-/// The table `inet sallyport`. Policy is in its sets; its rules depend only on the listeners.
+/// The table `inet sallyport`. Policy is in its sets; its rules depend only on the listeners, and on whether the unit is to see
+/// its clients' addresses.
 struct SallyportTable: Sendable {
     let kind: Interceptor.Kind
     let marks: ConnectionMarks
@@ -17,8 +18,9 @@ struct SallyportTable: Sendable {
             batch.removeTable()
             batch.table(NFT_MSG_NEWTABLE, flags: endsWithItsOwner ? NFT_TABLE_F_OWNER.rawValue : 0)
             for (index, set) in TableSet.allCases.enumerated() { batch.set(set, id: UInt32(index + 1)) }
-            for chain in TableChain.allCases { batch.chain(chain, kind) }
-            for chain in TableChain.allCases {
+            let chains = TableChain.allCases.filter { $0 != .returning || elements.deliversAsClient }
+            for chain in chains { batch.chain(chain, kind) }
+            for chain in chains {
                 for (index, rule) in chain.rules(marks, listeners).enumerated() { batch.rule(index + 1, of: chain, rule) }
             }
             batch.elements(NFT_MSG_NEWSETELEM, .outgoingListeners, listeners.map { TableElement(port: $0.outgoingPort) })
@@ -27,7 +29,7 @@ struct SallyportTable: Sendable {
         }
     }
 
-    /// Turns `old` elements into `new` ones and touches no rule.
+    /// Turns `old` elements into `new` ones and touches no rule; both must be of tables with the same chains.
     static func change(from old: TableElements, to new: TableElements) -> NetfilterBatch {
         NetfilterBatch { batch in
             // Removing first: a block may take the place of others that lie in it.

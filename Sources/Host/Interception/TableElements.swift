@@ -20,8 +20,12 @@ package struct TableElements: Equatable {
     package let servedPorts: Set<UInt16>
     /// Nobody else listens on these.
     package let publicPorts: Set<UInt16>
+    /// The table has a chain for this, which costs every packet that leaves; so only where it is wanted.
+    package let deliversAsClient: Bool
 
-    package init(frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = []) {
+    package init(
+        frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = [], deliversAsClient: Bool = false
+    ) {
         // A port holds few lengths of prefix, so looking each ancestor up is cheaper than sorting.
         let prefixes = Set(frontends.lazy.map(\.cidr.prefix).filter { $0 < 128 })
         self.frontends = frontends.filter { frontend in
@@ -34,6 +38,7 @@ package struct TableElements: Equatable {
         // The enforcer takes up both alike.
         self.servedPorts = servedPorts.union(publicPorts)
         self.publicPorts = publicPorts
+        self.deliversAsClient = deliversAsClient
     }
 
     /// A block wider than the IPv4-mapped space is IPv6's and covers no IPv4 address.

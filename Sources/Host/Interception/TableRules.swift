@@ -8,7 +8,7 @@ enum TableChain: String, CaseIterable {
     // Those that others go to come first: a rule can only name a chain that is there.
     case toOutgoing = "to_outgoing"
     case toIncoming = "to_incoming"
-    case apart, output, leaving, prerouting, input
+    case apart, returning, output, leaving, prerouting, input
 
     /// Where the chain hooks into the path of packets; nil for one that is only gone to.
     func hook(_ kind: Interceptor.Kind) -> (type: String, hook: nf_inet_hooks, priority: Int32)? {
@@ -17,6 +17,8 @@ enum TableChain: String, CaseIterable {
         case .toOutgoing, .toIncoming: nil
         // Before conntrack (-200), as raw's chains are.
         case .apart: ("filter", NF_INET_LOCAL_OUT, -300)
+        // Behind conntrack, whose zone tells. The type "route" looks the route up again for a mark that has changed.
+        case .returning: ("route", NF_INET_LOCAL_OUT, -150)
         // Before them: the enforcer dials the frontend again, and they translate that.
         case .output: ("nat", NF_INET_LOCAL_OUT, -110)
         case .leaving: ("filter", NF_INET_LOCAL_OUT, 0)
@@ -32,6 +34,7 @@ enum TableChain: String, CaseIterable {
         case .toOutgoing: redirects(to: listeners.map(\.outgoingPort))
         case .toIncoming: redirects(to: listeners.map(\.incomingPort))
         case .apart: apartRules(marks)
+        case .returning: returningRules(marks)
         case .output: outputRules(marks)
         case .leaving: leavingRules(marks)
         case .prerouting: preroutingRules
@@ -46,7 +49,20 @@ enum TableChain: String, CaseIterable {
 private func apartRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
     [
         // meta mark & MASK != 0 ct original zone set 0x5a11
-        rule(.marked(marks), [.connectionZone(0x5a11)])
+        rule(.marked(marks), [.connectionZone(ownZone)])
+    ]
+}
+
+private let ownZone: UInt16 = 0x5a11
+
+/// What the unit answers to a connection that the enforcer made from its client's address. That is an address of elsewhere, and the
+/// answer would leave; with the mark it stays (ReturnRoute).
+private func returningRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+    [
+        // ct original zone 0x5a11 ct direction reply meta mark set meta mark & ~MASK | APPLICATION
+        rule(
+            [.originalZone, .equal(withUnsafeBytes(of: ownZone) { Array($0) }), .connectionDirection, .equal([UInt8(IP_CT_DIR_REPLY.rawValue)])],
+            [.meta(NFT_META_MARK), .mask(hostOrder(~marks.mask), flip: hostOrder(marks.application)), .setMark])
     ]
 }
 

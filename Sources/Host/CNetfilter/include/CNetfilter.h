@@ -8,9 +8,11 @@
 #include <net/if.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/fib_rules.h>
 #include <linux/magic.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>

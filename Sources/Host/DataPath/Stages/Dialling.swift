@@ -17,15 +17,20 @@ extension Worker {
         let decision = unit.decide(dialling: found.service, policy)
         slot.pointee.decision = decision
         if !decision.allowed { return refuse(slot, decision) }
-        dial(slot, mark: configuration.dialMark, stage: .dialling)
+        dial(slot, mark: configuration.dialMark, stage: .dialling, from: .own)
     }
 
     /// Server side, last step before the application hears of it.
     func openTarget(_ slot: ConnectionPointer) {
-        dial(slot, mark: configuration.deliveryMark, stage: .diallingTarget)
+        if slot.pointee.service?.deliversAsClient != true {
+            return dial(slot, mark: configuration.deliveryMark, stage: .diallingTarget, from: .own)
+        }
+        let client = slot.pointee.source
+        if let problem = problem(inDialling: slot.pointee.target, from: client) { return refuse(slot, .clientAddressUnusable, detail: problem) }
+        dial(slot, mark: configuration.deliveryMark, stage: .diallingTarget, from: .client(client))
     }
 
-    private func dial(_ slot: ConnectionPointer, mark: UInt32, stage: Stage) {
+    private func dial(_ slot: ConnectionPointer, mark: UInt32, stage: Stage, from origin: Origin) {
         let target = slot.pointee.target
         slot.pointee.stage = stage
         guard let unit = slot.pointee.unit, enterNamespace(of: unit) else {
@@ -46,6 +51,9 @@ extension Worker {
         }
         setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, 4)
+        if case .client(let client) = origin, let code = takeAddress(fd, client) {
+            return refuse(slot, .clientAddressUnusable, detail: "the application cannot be dialled from \(client): \(words(code))")
+        }
         var (raw, length) = target.raw
         let result = withUnsafePointer(to: &raw) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
@@ -53,7 +61,13 @@ extension Worker {
         if result != 0 && clinux_errno() != EINPROGRESS {
             let code = clinux_errno()
             if code == EADDRNOTAVAIL {
-                return refuse(slot, .outOfPorts, detail: "every source port towards \(target) is taken; widen net.ipv4.ip_local_port_range, or add targets")
+                // The client's own port is still taken by a connection of its that has ended; any other does.
+                if case .client(let client) = origin, client.port != 0 {
+                    close(fd)
+                    slot.pointee.far.fd = -1
+                    return dial(slot, mark: mark, stage: stage, from: .client(SocketAddress(client.address, 0)))
+                }
+                return refuse(slot, .outOfPorts, detail: "every source port towards \(target) is taken; in the unit's namespace widen net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1, or add targets")
             }
             return refuse(slot, .dialFailed, detail: words(code))
         }

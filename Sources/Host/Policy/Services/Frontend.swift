@@ -44,10 +44,15 @@ public struct UnitPlan: Sendable, Equatable {
     public var servedPorts: Set<UInt16>
     /// Ports on which the enforcer serves clients that are not PUs.
     public var publicPorts: Set<UInt16>
+    /// Whether some of what it serves is delivered to it from its clients' addresses.
+    public var deliversAsClient: Bool
 
-    public init(frontends: Set<PlannedFrontend> = [], servedPorts: Set<UInt16> = [], publicPorts: Set<UInt16> = []) {
+    public init(
+        frontends: Set<PlannedFrontend> = [], servedPorts: Set<UInt16> = [], publicPorts: Set<UInt16> = [], deliversAsClient: Bool = false
+    ) {
         self.frontends = frontends
         self.servedPorts = servedPorts
         self.publicPorts = publicPorts
+        self.deliversAsClient = deliversAsClient
     }
 }

@@ -53,7 +53,8 @@ public final class UnitPolicy: Sendable {
         published = Dictionary(services.filter { $0.publicPort != 0 && !targets.contains($0.publicPort) }.map { ($0.publicPort, $0) }) { first, _ in first }
             .map { (port: $0.key, service: $0.value) }
         plan = UnitPlan(
-            frontends: frontends, servedPorts: targets, publicPorts: Set(published.map(\.port)))
+            frontends: frontends, servedPorts: targets, publicPorts: Set(published.map(\.port)),
+            deliversAsClient: services.contains(where: \.deliversAsClient))
         external = world.state.externalNetworks.tables(for: record.namespace, tree)
     }
 

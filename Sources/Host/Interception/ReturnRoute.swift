@@ -1,0 +1,140 @@
+// The way back for what a unit answers to a connection that the enforcer made from its client's address.
+
+import CNetfilter
+import Linux
+
+/// A rule of policy routing and the one route of its table, for both families: what carries the mark `application` is for this
+/// namespace itself, whatever its address. As `ip` shows them:
+///
+///     90: from all fwmark 0x2000000/0x3000000 lookup 23057
+///     local default dev lo table 23057
+///
+/// The chain `returning` sets the mark on those answers, and on nothing else.
+struct ReturnRoute {
+    /// Before the rules that networks of containers and VPNs make (Cilium's from 100 on, Tailscale's from 5210).
+    private static let priority: UInt32 = 90
+    private static let table: UInt32 = 0x5a11
+
+    private let marks: ConnectionMarks
+
+    init(_ marks: ConnectionMarks) { self.marks = marks }
+
+    /// Makes it, or removes it; what is so already stays.
+    func set(_ isWanted: Bool, in namespace: NetworkNamespace) throws(InterceptionError) {
+        do {
+            try namespace.run { try setHere(isWanted) }
+        } catch let error as InterceptionError {
+            throw error
+        } catch let error as SystemCallError where error.errno == EPERM {
+            throw .missingCapability("CAP_NET_ADMIN", doing: "change routing in network namespace \(namespace.name)")
+        } catch let error as SystemCallError {
+            throw .system(error)
+        } catch {
+            throw .system(SystemCallError(call: "rtnetlink", errno: EIO, subject: "\(namespace.name): \(error)"))
+        }
+    }
+
+    /// The same in the namespace of the calling thread.
+    func setHere(_ isWanted: Bool) throws(SystemCallError) {
+        let socket = try RouteSocket()
+        for family in [AF_INET, AF_INET6] {
+            // The route first: a rule whose table has none leads on to the next rule.
+            for (call, message) in [("RTM_NEWROUTE", route(family, isWanted)), ("RTM_NEWRULE", rule(family, isWanted))] {
+                let code = try socket.ask(message)
+                if !isExpected(code, family, isWanted) {
+                    throw SystemCallError(call: call, errno: code, subject: "the way back for answers to clients, target.sourceAddress")
+                }
+            }
+        }
+    }
+
+    private func isExpected(_ code: Int32, _ family: Int32, _ isWanted: Bool) -> Bool {
+        switch code {
+        case 0: true
+        case EEXIST: isWanted
+        case ENOENT, ESRCH: !isWanted
+        // The kernel has no IPv6, or it is switched off in this namespace: no client can come by it.
+        case EAFNOSUPPORT, EOPNOTSUPP, EACCES: family == AF_INET6
+        default: false
+        }
+    }
+
+    /// rtnetlink(7), RTM_NEWROUTE.
+    private func route(_ family: Int32, _ isWanted: Bool) -> RouteMessage {
+        // The table's own number does not fit the header's eight bits.
+        var message = RouteMessage(
+            isWanted ? RTM_NEWROUTE : RTM_DELROUTE, isNew: isWanted,
+            header: [
+                UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), UInt8(RTPROT_STATIC),
+                family == AF_INET ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue), UInt8(RTN_LOCAL), 0, 0, 0, 0,
+            ])
+        message.put(UInt16(RTA_TABLE.rawValue), ReturnRoute.table)
+        message.put(UInt16(RTA_OIF.rawValue), 1)
+        return message
+    }
+
+    /// struct fib_rule_hdr (linux/fib_rules.h), RTM_NEWRULE.
+    private func rule(_ family: Int32, _ isWanted: Bool) -> RouteMessage {
+        var message = RouteMessage(
+            isWanted ? RTM_NEWRULE : RTM_DELRULE, isNew: isWanted,
+            header: [UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), 0, 0, UInt8(FR_ACT_TO_TBL), 0, 0, 0, 0])
+        message.put(UInt16(FRA_PRIORITY), ReturnRoute.priority)
+        message.put(UInt16(FRA_FWMARK), marks.application)
+        message.put(UInt16(FRA_FWMASK), marks.mask)
+        message.put(UInt16(FRA_TABLE), ReturnRoute.table)
+        return message
+    }
+}
+
+/// One message to rtnetlink: everything in host order, attributes of four bytes.
+private struct RouteMessage {
+    private(set) var bytes: [UInt8] = []
+
+    init(_ type: Int, isNew: Bool, header: [UInt8]) {
+        append(UInt32(0))
+        append(UInt16(truncatingIfNeeded: type))
+        append(UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK | (isNew ? NLM_F_CREATE | NLM_F_EXCL : 0)))
+        append(UInt64(0))
+        bytes += header
+        setLength()
+    }
+
+    mutating func put(_ attribute: UInt16, _ value: UInt32) {
+        append(UInt16(8))
+        append(attribute)
+        append(value)
+        setLength()
+    }
+
+    private mutating func append(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func setLength() {
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: bytes.count)) { bytes.replaceSubrange(0..<4, with: $0) }
+    }
+}
+
+/// rtnetlink in the namespace of the calling thread.
+private struct RouteSocket: ~Copyable {
+    private let socket: Descriptor
+
+    init() throws(SystemCallError) {
+        socket = Descriptor(
+            owning: try syscall("socket", "NETLINK_ROUTE") {
+                Glibc.socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_ROUTE)
+            })
+    }
+
+    /// - Returns: 0, or the error's number that the kernel answered.
+    func ask(_ message: RouteMessage) throws(SystemCallError) -> Int32 {
+        try syscall("send", "NETLINK_ROUTE") { message.bytes.withUnsafeBytes { cnetfilter_send(socket.raw, $0.baseAddress, $0.count) } }
+        // The kernel works within send: the answer is there already.
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = try syscall("recv", "NETLINK_ROUTE") {
+            buffer.withUnsafeMutableBytes { recv(socket.raw, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT)) }
+        }
+        var rest = buffer[..<count]
+        return NetlinkAnswer(consuming: &rest)?.errno ?? EIO
+    }
+}
