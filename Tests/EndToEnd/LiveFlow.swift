@@ -28,7 +28,13 @@ final class LiveFlow {
     /// Asks once more, and waits for the answer.
     /// - Returns: How many answers have come.
     func asksAgain() throws -> Int {
-        let ask = try Descriptor(opening: path, flags: O_WRONLY)
+        // Nobody reads before the client has come so far, nor when it is gone: fifo(7).
+        var opened: Descriptor?
+        try client.wait("heard") {
+            opened = try? Descriptor(opening: path, flags: O_WRONLY | O_NONBLOCK)
+            return opened != nil
+        }
+        guard let ask = opened else { throw NetworkError(what: "\(path) is not open") }
         try syscall("write", path) { write(ask.raw, "ask\n", 4) }
         asked += 1
         try client.wait("was answered") { answers == asked }

@@ -140,8 +140,9 @@ extension Worker {
         }
         slot.pointee.peer = peer
         if slot.pointee.side == .client {
-            guard let service = policy.service(dialled: slot.pointee.dialled)?.service, policy.satisfies(peer.tags, targetOf: service)
-            else { return nil }
+            // An address that has left DNS is no frontend any more; its flows are the service's all the same.
+            let following = policy.service(dialled: slot.pointee.dialled)?.service ?? slot.pointee.service.flatMap(policy.service(following:))
+            guard let service = following, policy.satisfies(peer.tags, targetOf: service) else { return nil }
             slot.pointee.service = service
             return policy.decide(.outgoing, peer: peer.tags, ports: FlowPorts(target: service.targetPort, dialled: slot.pointee.dialled.port))
         }

@@ -64,6 +64,12 @@ public final class UnitPolicy: Sendable {
         world.state.services.find(dialled, visible: visible, from: namespace, world.state.namespaces)
     }
 
+    /// What a service of an earlier snapshot has become; nil where the PU sees it no longer.
+    public func service(following earlier: Service) -> Service? {
+        guard visible.contains(earlier.id), let service = world.state.services[earlier.id], service.path == earlier.path else { return nil }
+        return service
+    }
+
     /// The services that this PU implements on a port, the one that decides a tie first: nearest namespace, then name.
     public func services(targetPort: UInt16) -> [Service] {
         for entry in served where entry.port == targetPort { return entry.services }
