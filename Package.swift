@@ -196,7 +196,7 @@ let package = Package(
             tests("CLI", dependencies: ["SallyportCLI", "FakeControl", "sallyport"]),
             .target(name: "PluginSupport", dependencies: ["PluginKit", "SallyportProtocol"], path: "Tests/PluginSupport"),
             tests("PolicyFile", dependencies: ["PolicyFile", "PluginKit"]),
-            tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+            tests("PluginKit", dependencies: ["PluginKit", "CSallyportPlugin", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("PluginCarriers", dependencies: ["PluginCarriers", "PKI", "CSallyportPlugin", "TTRPC", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests(
                 "PluginHost",

@@ -37,20 +37,9 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
                 summary: "how long an address stays a frontend after DNS stopped to name it", defaultValue: "60s"),
         ])
 
-    /// As many questions wait for an answer at once; a name server that is away would else hold up all names behind it.
-    private static let maximumQuestions = 8
-
     private let host: PluginHostHandle
-    private let time: PluginClock
     private let resolverOverride: NameResolver?
-    private let states = Latest<ServiceState<FrontendsEvent>>()
-    private var resolve: NameResolver
-    private var table = FrontendTable()
-    /// Whether the host has said which services there are; without, "none" would be a lie.
-    private var hasServices = false
-    private var isEnded = false
-    private var questions = 0
-    private var timer: Task<Void, Never>?
+    private let frontends: FrontendResolver
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { host.thread.asUnownedSerialExecutor() }
 
@@ -59,12 +48,9 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     /// A plugin on another clock, or with answers of another source.
     package init(host: PluginHostHandle, time: PluginClock, resolver: NameResolver?) {
         self.host = host
-        self.time = time
         resolverOverride = resolver
-        resolve = resolver ?? SystemResolver(nameserver: nil).resolve
+        frontends = FrontendResolver(host: host, time: time)
     }
-
-    deinit { timer?.cancel() }
 
     public func validate(_ configuration: Configuration) async -> [ConfigProblem] {
         var problems: [ConfigProblem] = []
@@ -83,54 +69,28 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     }
 
     public func configure(_ configuration: Configuration, host facts: HostFacts) async throws {
-        table.use(NameTimes(configuration))
-        resolve = resolverOverride ?? SystemResolver(nameserver: configuration.nameserver.flatMap(nameserver)).resolve
-        turn()
+        let server = configuration.nameserver.flatMap(nameserver)
+        await frontends.use(NameTimes(configuration), resolve: resolverOverride ?? SystemResolver(nameserver: server).resolve)
     }
 
-    public func shutdown() async {
-        isEnded = true
-        timer?.cancel()
-    }
+    public func shutdown() async { await frontends.end() }
 
-    public func updateServices(_ request: UpdateServicesRequest) async throws {
-        table.update(request, at: time.now())
-        hasServices = true
-        turn()
-    }
+    public func updateServices(_ request: UpdateServicesRequest) async throws { await frontends.update(request) }
 
-    public func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws {
-        try await states.send(to: events)
-    }
-
-    /// Does all that is due, and sets the timer for what comes next.
-    private func turn() {
-        timer?.cancel()
-        if isEnded { return }
-        table.advance(to: time.now())
-        while questions < LoadBalancerStatic.maximumQuestions, let name = table.nextQuestion() {
-            questions += 1
-            host.task { [resolve] in
-                let answer = await resolve(name)
-                await self.learn(name, answer)
-            }
-        }
-        if hasServices, states.value?.revision != table.state.revision { states.set(table.state) }
-        guard let deadline = table.deadline else { return }
-        timer = host.task { [weak self, time] in
-            if await time.wait(deadline) { await self?.turn() }
-        }
-    }
-
-    private func learn(_ name: String, _ answer: NameAnswer) {
-        questions -= 1
-        table.learn(answer, of: name, at: time.now())
-        turn()
-    }
+    public func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws { try await frontends.watch(events) }
 
     /// "192.0.2.53" or "192.0.2.53:5353".
     private nonisolated func nameserver(_ text: String) -> SocketAddress? {
         if let address = SocketAddress(text) { return address.port == 0 ? nil : address }
         return IPAddress(text).map { SocketAddress($0, 53) }
+    }
+}
+
+extension NameTimes {
+    fileprivate init(_ configuration: LoadBalancerStatic.Configuration) {
+        self.init()
+        minimumTTL = configuration.minimumTTL?.seconds ?? minimumTTL
+        maximumTTL = configuration.maximumTTL?.seconds ?? maximumTTL
+        grace = configuration.grace?.seconds ?? grace
     }
 }

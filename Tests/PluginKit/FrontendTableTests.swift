@@ -1,7 +1,6 @@
 // Which frontends hold at which second: answers, failures, grace, retries, on a clock made of numbers.
 
 import Linux
-import LoadBalancerStatic
 import PluginKit
 import SallyportProtocol
 import Testing

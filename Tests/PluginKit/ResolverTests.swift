@@ -1,7 +1,7 @@
 // Names asked of a real name server through the C library.
 
 import Linux
-import LoadBalancerStatic
+import PluginKit
 import Support
 import Testing
 

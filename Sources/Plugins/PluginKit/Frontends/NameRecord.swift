@@ -13,13 +13,6 @@ package struct NameTimes: Sendable, Equatable {
         self.maximumTTL = maximumTTL
         self.grace = grace
     }
-
-    init(_ configuration: LoadBalancerStatic.Configuration) {
-        self.init()
-        minimumTTL = configuration.minimumTTL?.seconds ?? minimumTTL
-        maximumTTL = configuration.maximumTTL?.seconds ?? maximumTTL
-        grace = configuration.grace?.seconds ?? grace
-    }
 }
 
 /// One name. A value without I/O; times are seconds of a `PluginClock`.

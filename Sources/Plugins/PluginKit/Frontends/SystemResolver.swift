@@ -13,18 +13,13 @@ package struct SystemResolver: Sendable {
         self.hosts = hosts
     }
 
-    /// Resolves on a thread of its own, since the resolver blocks.
     package var resolve: NameResolver {
         { name in
-            await withCheckedContinuation { continuation in
-                do throws(SystemCallError) {
-                    let thread = try SerialThread(name: "resolve")
-                    thread.run { continuation.resume(returning: answer(for: name)) }
-                    thread.stop()
-                } catch {
-                    let failure = NameAnswer.Family.failed("\(error)")
-                    continuation.resume(returning: NameAnswer(v4: failure, v6: failure))
-                }
+            do {
+                return try await onThreadOfItsOwn("resolve") { answer(for: name) }
+            } catch {
+                let failure = NameAnswer.Family.failed("\(error)")
+                return NameAnswer(v4: failure, v6: failure)
             }
         }
     }

@@ -1,10 +1,24 @@
 // The services and the names they share: which frontends each has, which names to ask for, and when.
 
 import Linux
-import PluginKit
 import SallyportProtocol
 
-/// What the plugin knows. A value without I/O; times are seconds of a `PluginClock`.
+/// What an adapter knows of the load balancer behind a service's frontends.
+package struct LoadBalancerInside: Sendable, Equatable {
+    /// In one message with the frontends, so at most half a MiB of them.
+    package var backends: [Sallyport_Plugin_V1_Backend] = []
+    /// Empty when all is well.
+    package var problem = ""
+
+    package init() {}
+}
+
+/// Looks into the load balancer of a service whose frontends are known as far as they are.
+package typealias LoadBalancerInspection = @Sendable (
+    Sallyport_Policy_V1_ObjectKey, Sallyport_Policy_V1_TCPService.LoadBalancer, [Sallyport_Plugin_V1_Frontend]
+) -> LoadBalancerInside
+
+/// What an adapter tells of its services. A value without I/O; times are seconds of a `PluginClock`.
 package struct FrontendTable: Sendable {
     private typealias Key = Sallyport_Policy_V1_ObjectKey
 
@@ -19,6 +33,7 @@ package struct FrontendTable: Sendable {
     /// Which services a name belongs to.
     private var users: [String: Set<Key>] = [:]
     private var times = NameTimes()
+    private var inspection: LoadBalancerInspection = { _, _, _ in LoadBalancerInside() }
     /// At which second to look at which names: to ask again, or to drop an address. A name that was planned anew
     /// stays in its old bucket, and nothing is found to do there.
     private var agenda: [Int64: Set<String>] = [:]
@@ -33,6 +48,13 @@ package struct FrontendTable: Sendable {
         self.times = times
         for name in names.keys { plan(name) }
     }
+
+    package mutating func use(_ inspection: @escaping LoadBalancerInspection) {
+        self.inspection = inspection
+        for key in services.keys { refresh(key) }
+    }
+
+    package var hasServices: Bool { !services.isEmpty }
 
     package mutating func update(_ request: UpdateServicesRequest, at now: Int64) {
         let kept = Set(request.upserts.map(\.key))
@@ -61,7 +83,7 @@ package struct FrontendTable: Sendable {
                 guard let record = names[name] else { continue }
                 if let expiry = record.nextExpiry(times), expiry <= now {
                     names[name]?.expire(at: now, times)
-                    refresh(name)
+                    refresh(usersOf: name)
                 }
                 if record.nextQuestion <= now, asked.insert(name).inserted { waiting.append(name) }
                 plan(name)
@@ -83,7 +105,7 @@ package struct FrontendTable: Sendable {
         asked.remove(name)
         guard names[name] != nil else { return }
         names[name]?.learn(answer, at: now, times)
-        refresh(name)
+        refresh(usersOf: name)
         plan(name)
     }
 
@@ -105,11 +127,13 @@ package struct FrontendTable: Sendable {
         state.remove(key)
     }
 
-    private mutating func refresh(_ name: String) {
-        for key in users[name] ?? [] {
-            let new = message(key)
-            if state[key] != new { state.set(new) }
-        }
+    private mutating func refresh(usersOf name: String) {
+        for key in users[name] ?? [] { refresh(key) }
+    }
+
+    private mutating func refresh(_ key: Key) {
+        let new = message(key)
+        if state[key] != new { state.set(new) }
     }
 
     private func message(_ key: Key) -> Sallyport_Plugin_V1_Frontends {
@@ -138,6 +162,9 @@ package struct FrontendTable: Sendable {
             if !record.problem.isEmpty { problems.append("\(host): \(record.problem)") }
         }
         if bytes > FrontendTable.maximumBytes { problems.append("has more frontends than \(seen.count); list fewer, or CIDRs") }
+        let inside = inspection(key, service, message.frontends)
+        message.backends = inside.backends
+        if !inside.problem.isEmpty { problems.append(inside.problem) }
         message.problem = problems.joined(separator: "; ")
         return message
     }
