@@ -40,6 +40,7 @@ let package = Package(
         .library(name: "tls-custom-certificate", type: .dynamic, targets: ["TLSCustomCertificateEntry"]),
         .library(name: "tls-none", type: .dynamic, targets: ["TLSNoneEntry"]),
         .library(name: "load-balancer-static", type: .dynamic, targets: ["LoadBalancerStaticEntry"]),
+        .library(name: "load-balancer-haproxy", type: .dynamic, targets: ["LoadBalancerHAProxyEntry"]),
         .library(name: "networks-swift", type: .dynamic, targets: ["NetworksSwift"]),
     ],
     dependencies: [
@@ -167,6 +168,7 @@ let package = Package(
             ])
         + plugin("TLSNone")
         + plugin("LoadBalancerStatic", dependencies: ["Linux"])
+        + plugin("LoadBalancerHAProxy", dependencies: ["Linux"])
         // The example for authors, built with everything so that it stays true.
         + [
             .target(
@@ -202,6 +204,8 @@ let package = Package(
                 "PluginHost",
                 dependencies: ["PluginHost", "SallyportProtocol", "TTRPC", "Linux", .product(name: "Logging", package: "swift-log"), .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
             tests("LoadBalancerStatic", dependencies: ["LoadBalancerStatic", "PluginKit", "PluginSupport", "Linux"]),
+            tests(
+                "LoadBalancerHAProxy", dependencies: ["LoadBalancerHAProxy", "PluginKit", "PluginSupport", "Linux"], exclude: ["Captures"]),
             tests("TLSInternalCA", dependencies: ["TLSInternalCA", "PluginKit", "PluginSupport", "PKI", "TTRPC", "Linux"]),
             tests("TLSCustomCertificate", dependencies: ["TLSCustomCertificate", "PluginKit", "PluginSupport", "Linux"]),
             tests("TLSNone", dependencies: ["TLSNone", "PluginKit", "PluginSupport", "Linux"]),

@@ -56,6 +56,15 @@ struct CheckTests {
         }
     }
 
+    @Test("the load-balancer adapters keep every promise through both carriers", arguments: ["load-balancer-static", "load-balancer-haproxy"])
+    func loadBalancers(_ plugin: String) async throws {
+        let (passed, lines) = await check("\(PluginWorkshop.products)/lib\(plugin).so", configuration: "{}")
+        #expect(passed, "\(lines)")
+        for carrier in ["in process", "out of process"] {
+            #expect(lines.contains("✓ \(carrier): WatchFrontends sends everything there is, and then its mark"))
+        }
+    }
+
     @Test("the examples export their entry and nothing else", arguments: ["C", "Swift"])
     func symbols(_ language: String) async throws {
         let symbols = try await runProgram(["nm", "-D", "--defined-only", try await example(language)])

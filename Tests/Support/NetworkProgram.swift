@@ -130,6 +130,11 @@ public final class NetworkProgram {
 }
 
 extension NetworkProgram {
+    /// Starts a program in the test's own namespace.
+    public static func start(_ program: String, _ arguments: [String]) throws -> NetworkProgram {
+        try NetworkProgram(program, arguments, in: nil)
+    }
+
     /// Runs a program to its end, or kills it after `timeout` seconds and throws.
     public static func run(
         _ program: String, _ arguments: [String], in namespace: String?, input: String = "", timeout: Int = 30
