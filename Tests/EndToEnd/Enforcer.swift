@@ -142,6 +142,18 @@ public final class Enforcer {
         public let message: String
     }
 
+    /// What `sallyport services` lists.
+    public func services() throws -> [ServiceStatus] {
+        try JSONDecoder().decode([ServiceStatus].self, from: Data(command("services", "-o", "json").output.utf8))
+    }
+
+    public struct ServiceStatus: Decodable, Sendable {
+        public let name: String
+        public let frontends: [String]
+        public let adapter: String
+        public let problem: String
+    }
+
     /// The value of a metric, with its labels as `sallyport metrics` prints them: `sallyport_problems`; nil if it is not there.
     public func metric(_ name: String) throws -> Double? {
         let line = try command("metrics").output.split(separator: "\n").first { $0.hasPrefix(name + " ") }

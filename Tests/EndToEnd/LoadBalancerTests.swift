@@ -118,6 +118,72 @@ struct LoadBalancerTests {
         }
     }
 
+    @Test("a service whose adapter is HAProxy's runtime socket is reached as any other, and shows what HAProxy tells")
+    func runtimeSocket() throws {
+        let scene = try Scene()
+        let directory = try TemporaryDirectory()
+        let socket = "\(directory.path)/admin.sock"
+        for enforcer in [scene.enforcer1, scene.enforcer2] {
+            let config = "socket: \(socket), interval: 1s, backends: {web: pool}"
+            try enforcer.dropIn("32-haproxy.yaml", scene.sallyport.dropIn("load-balancer-haproxy", "load-balancer-adapter", config))
+            try enforcer.command("reload")
+        }
+        try scene.sallyport.policy("service", """
+            apiVersion: sallyport.dev/v1
+            kind: TCPService
+            metadata: {name: web, namespace: /test/shop}
+            spec:
+              loadBalancer:
+                addresses: [10.1.0.9, "fd00:1::9"]
+                port: 8001
+                adapter: haproxy
+                proxyProtocol: {enabled: true, subnets: [10.1.0.9/32, "fd00:1::9/128"]}
+              target: {selector: [["app=web"]], port: 80}
+              tags: [visible=yes]
+            """)
+        try scene.dependency()
+        func shows(_ problem: String, adapter state: String) throws {
+            for enforcer in [scene.enforcer1, scene.enforcer2] {
+                var seen: [Enforcer.ServiceStatus] = []
+                try scene.eventually("\(problem): \(state)") {
+                    seen = try enforcer.services()
+                    let isShown = problem.isEmpty ? seen.first?.problem == "" : seen.first?.problem.contains(problem) == true
+                    return try isShown && enforcer.plugin("haproxy")?.state == state
+                }
+                #expect(seen.map(\.adapter) == ["haproxy"] && seen.first?.frontends.sorted() == ["10.1.0.9:8001", "[fd00:1::9]:8001"], "\(seen)")
+            }
+        }
+        func balance(to port: UInt16) throws -> NetworkProgram {
+            try scene.balancer.haproxy(port: 8001, """
+                global
+                  stats socket \(socket) mode 600 level operator
+                frontend web
+                  bind :::8001 v4v6
+                  default_backend pool
+                backend pool
+                  server node2 10.1.0.2:\(port) send-proxy-v2 check inter 100ms fall 1
+                """)
+        }
+        // Its frontends are the document's, whether HAProxy answers or not.
+        try shows("haproxy: \(socket) does not exist: start HAProxy", adapter: "degraded")
+        let balancer = try balance(to: 31844)
+        try shows("", adapter: "ready")
+        for (host, source) in [("10.1.0.9", "10.1.0.1"), ("[fd00:1::9]", "fd00:1::1")] {
+            try scene.eventually("served through \(host)") { try scene.call(host).output == "the secret of a server" }
+            let flow = try scene.enforcer2.flow { $0.verdict == "accepted" && $0.sourceAddress == source }
+            #expect(flow.encrypted == "enforcer" && flow.service == "/test/shop/web" && flow.proxyProtocolVersion == 2)
+        }
+        balancer.stop()
+        let broken = try balance(to: 1)
+        try shows("haproxy: HAProxy's backend pool is DOWN: none of its servers takes connections", adapter: "ready")
+        broken.stop()
+        try shows("nobody listens on \(socket): start HAProxy", adapter: "degraded")
+        try FileManager.default.removeItem(atPath: socket)
+        _ = try balance(to: 31844)
+        try shows("", adapter: "ready")
+        try scene.eventually("served again") { try scene.call("10.1.0.9").output == "the secret of a server" }
+    }
+
     @Test("a load balancer without PROXY protocol carries the enforcers' session as well")
     func withoutProxyProtocol() throws {
         let scene = try Scene(proxyProtocol: "{enabled: false}")

@@ -35,7 +35,7 @@ public final class Sallyport {
         // Plugins are loaded only from where nobody else may write, all the way up: not from /tmp.
         directory = try TemporaryDirectory(in: "/run")
         try check("mkdir", "-m", "0755", policyDirectory, pluginDirectory)
-        for plugin in ["policy-file", "tls-internal-ca", "tls-custom-certificate", "tls-none", "load-balancer-static"] {
+        for plugin in ["policy-file", "tls-internal-ca", "tls-custom-certificate", "tls-none", "load-balancer-static", "load-balancer-haproxy"] {
             try check("install", "-m", "0755", "\(Sallyport.built)/lib\(plugin).so", "\(pluginDirectory)/\(plugin).so")
         }
         try command("ca", "init", "--directory", authority, "--trust-domain", "test.example")
@@ -143,7 +143,7 @@ public final class Sallyport {
         ]
     }
 
-    private func dropIn(_ plugin: String, _ kind: String, _ config: String) -> String {
+    func dropIn(_ plugin: String, _ kind: String, _ config: String) -> String {
         "version: 1\nplugin: \(plugin)\nkind: \(kind)\nisolation: process\nrequired: true\nconfig: {\(config)}\n"
     }
 
