@@ -8,12 +8,12 @@ import Policy
 enum Origin {
     /// Whatever address and port the kernel chooses.
     case own
-    /// A client's address, and its port if that is free; port 0 for any.
+    /// A client's address and port; port 0 for any that is free.
     case client(SocketAddress)
 }
 
 extension Worker {
-    /// - Returns: Why `client` cannot be who dials `target`, or nil. Nobody comes to be taken for somebody of the unit's own host.
+    /// - Returns: Why `client` cannot be who dials `target`, or nil. Nobody comes to be taken for the unit itself over loopback.
     func problem(inDialling target: SocketAddress, from client: SocketAddress) -> String? {
         let address = client.address
         if address.isV4 != target.address.isV4 {
@@ -26,25 +26,19 @@ extension Worker {
     }
 
     /// Binds a socket to an address that is not this host's: ip(7), IP_TRANSPARENT.
-    /// - Returns: nil if it could be done, else errno.
-    func takeAddress(_ fd: Int32, _ client: SocketAddress) -> Int32? {
+    /// - Returns: 0 if it could be done, else errno.
+    func takeAddress(_ fd: Int32, _ client: SocketAddress) -> Int32 {
         var yes: Int32 = 1
         let (level, option) = client.address.isV4 ? (Int32(IPPROTO_IP), Int32(IP_TRANSPARENT)) : (Int32(IPPROTO_IPV6), Int32(IPV6_TRANSPARENT))
         if setsockopt(fd, level, option, &yes, 4) != 0 { return clinux_errno() }
         // Others from that address and port may live, towards other targets; connect(2) finds out whether the four are unique.
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
-        if bind(fd, client) { return nil }
-        if clinux_errno() != EADDRINUSE { return clinux_errno() }
-        return bind(fd, SocketAddress(client.address, 0)) ? nil : clinux_errno()
-    }
-
-    private func bind(_ fd: Int32, _ address: SocketAddress) -> Bool {
-        var yes: Int32 = 1
         // connect(2) chooses the port then, among all that are free towards the target: ip(7).
-        if address.port == 0 { setsockopt(fd, Int32(IPPROTO_IP), Int32(IP_BIND_ADDRESS_NO_PORT), &yes, 4) }
-        var (raw, length) = address.raw
-        return withUnsafePointer(to: &raw) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(fd, $0, length) } == 0
+        if client.port == 0 { setsockopt(fd, Int32(IPPROTO_IP), Int32(IP_BIND_ADDRESS_NO_PORT), &yes, 4) }
+        var (raw, length) = client.raw
+        let result = withUnsafePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) }
         }
+        return result == 0 ? 0 : clinux_errno()
     }
 }

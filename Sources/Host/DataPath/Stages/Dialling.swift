@@ -51,17 +51,23 @@ extension Worker {
         }
         setsockopt(fd, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, 4)
-        if case .client(let client) = origin, let code = takeAddress(fd, client) {
-            return refuse(slot, .clientAddressUnusable, detail: "the application cannot be dialled from \(client): \(words(code))")
+        var code: Int32 = 0
+        if case .client(let client) = origin {
+            code = takeAddress(fd, client)
+            if code != 0 && code != EADDRINUSE {
+                return refuse(slot, .clientAddressUnusable, detail: "the application cannot be dialled from \(client): \(words(code))")
+            }
         }
-        var (raw, length) = target.raw
-        let result = withUnsafePointer(to: &raw) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
+        if code == 0 {
+            var (raw, length) = target.raw
+            let result = withUnsafePointer(to: &raw) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
+            }
+            code = result == 0 ? 0 : clinux_errno()
         }
-        if result != 0 && clinux_errno() != EINPROGRESS {
-            let code = clinux_errno()
-            if code == EADDRNOTAVAIL {
-                // The client's own port is still taken by a connection of its that has ended; any other does.
+        if code != 0 && code != EINPROGRESS {
+            if code == EADDRNOTAVAIL || code == EADDRINUSE {
+                // Something listens on the client's own port, or an earlier connection of its still has it; any other does.
                 if case .client(let client) = origin, client.port != 0 {
                     close(fd)
                     slot.pointee.far.fd = -1
