@@ -53,8 +53,9 @@ struct ReturnRoute {
         case 0: true
         case EEXIST: isWanted
         case ENOENT, ESRCH: !isWanted
-        // The kernel has no IPv6, or it is switched off in this namespace: no client can come by it.
-        case EAFNOSUPPORT, EOPNOTSUPP, EACCES: family == AF_INET6
+        // The kernel has no policy routing, or no IPv6, or that is switched off in this namespace: there is nothing to remove, and
+        // without IPv6 no client that comes by it.
+        case EAFNOSUPPORT, EOPNOTSUPP, EACCES: !isWanted || family == AF_INET6
         default: false
         }
     }
