@@ -92,12 +92,13 @@ private let nftablesItself = Probe("nftables", mend: "use a kernel with CONFIG_N
 private let probes = [
     Probe("nftables nat redirect", mend: "load module nft_redir (CONFIG_NFT_REDIR)", in: .output, .redirect(port: 1)),
     Probe("nftables fib", mend: "load module nft_fib_inet (CONFIG_NFT_FIB_INET)", in: .prerouting, .destinationType),
-    Probe("nftables conntrack", mend: "load module nft_ct (CONFIG_NFT_CT)", in: .input, .connectionStatus),
+    Probe("nftables conntrack", mend: "load module nft_ct (CONFIG_NFT_CT)", in: .input, .connection(NFT_CT_STATUS)),
     Probe(
         "nftables conntrack zones", mend: "use a kernel with CONFIG_NF_CONNTRACK_ZONES", in: .apart, .connectionZone(1)),
     Probe(
         "nftables rerouting", isRequired: false,
-        mend: "use Linux 5.2 or later with nf_tables' chain type route, or no target.sourceAddress: client", in: .returning, .originalZone),
+        mend: "use Linux 5.2 or later with nf_tables' chain type route, or no target.sourceAddress: client", in: .returning,
+        .connection(NFT_CT_ZONE, direction: IP_CT_DIR_ORIGINAL)),
     Probe("nftables reject", mend: "load module nft_reject_inet (CONFIG_NFT_REJECT_INET)", in: .input, .reset),
     Probe("nftables numgen", mend: "load module nft_numgen (CONFIG_NFT_NUMGEN)", in: .output, .turn(of: 2)),
     Probe("nftables interval sets of concatenations", mend: "use Linux 5.6 or later") { batch in

@@ -11,12 +11,8 @@ enum NetfilterExpression {
     case payload(nft_payload_bases, offset: UInt32, length: UInt32, word: UInt32 = 0)
     /// Loads the type of the route to the packet's destination (RTN_LOCAL, …).
     case destinationType
-    /// Loads the flags IPS_… of the packet's connection.
-    case connectionStatus
-    /// Loads the zone of conntrack, 16 bits, that the packet's connection is looked up in by what is sent first.
-    case originalZone
-    /// Loads whether the packet goes as the first one did (IP_CT_DIR_ORIGINAL) or back, 8 bits.
-    case connectionDirection
+    /// Loads what conntrack knows of the packet's connection, in one direction where the two differ.
+    case connection(nft_ct_keys, direction: ip_conntrack_dir? = nil)
     /// Sets the packet's mark to what is loaded.
     case setMark
     /// Puts the packet's connection in a zone of conntrack, as far as it is looked up by what is sent first.
@@ -66,21 +62,11 @@ extension NetfilterExpression {
                 $0.put(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE.rawValue)
                 $0.put(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR.rawValue)
             }
-        case .connectionStatus:
+        case .connection(let key, let direction):
             batch.expression("ct") {
                 $0.put(NFTA_CT_DREG, register)
-                $0.put(NFTA_CT_KEY, NFT_CT_STATUS.rawValue)
-            }
-        case .originalZone:
-            batch.expression("ct") {
-                $0.put(NFTA_CT_DREG, register)
-                $0.put(NFTA_CT_KEY, NFT_CT_ZONE.rawValue)
-                $0.put(NFTA_CT_DIRECTION, [UInt8(IP_CT_DIR_ORIGINAL.rawValue)])
-            }
-        case .connectionDirection:
-            batch.expression("ct") {
-                $0.put(NFTA_CT_DREG, register)
-                $0.put(NFTA_CT_KEY, NFT_CT_DIRECTION.rawValue)
+                $0.put(NFTA_CT_KEY, key.rawValue)
+                if let direction { $0.put(NFTA_CT_DIRECTION, [UInt8(direction.rawValue)]) }
             }
         case .setMark:
             batch.expression("meta") {

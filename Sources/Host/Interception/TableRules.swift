@@ -61,7 +61,8 @@ private func returningRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]]
     [
         // ct original zone 0x5a11 ct direction reply meta mark set meta mark & ~MASK | APPLICATION
         rule(
-            [.originalZone, .equal(withUnsafeBytes(of: ownZone) { Array($0) }), .connectionDirection, .equal([UInt8(IP_CT_DIR_REPLY.rawValue)])],
+            [.connection(NFT_CT_ZONE, direction: IP_CT_DIR_ORIGINAL), .equal(withUnsafeBytes(of: ownZone) { Array($0) })],
+            [.connection(NFT_CT_DIRECTION), .equal([UInt8(IP_CT_DIR_REPLY.rawValue)])],
             [.meta(NFT_META_MARK), .mask(hostOrder(~marks.mask), flip: hostOrder(marks.application)), .setMark])
     ]
 }
@@ -167,7 +168,7 @@ extension [NetfilterExpression] {
     fileprivate static var fromLoopback: Self { [.meta(NFT_META_IIF), .equal(hostOrder(1))] }
     fileprivate static var notFromLoopback: Self { [.meta(NFT_META_IIF), .notEqual(hostOrder(1))] }
     fileprivate static var notTranslated: Self {
-        [.connectionStatus, .mask(hostOrder(IPS_DST_NAT.rawValue)), .equal(hostOrder(0))]
+        [.connection(NFT_CT_STATUS), .mask(hostOrder(IPS_DST_NAT.rawValue)), .equal(hostOrder(0))]
     }
 
     fileprivate static func port(in set: TableSet) -> Self {
