@@ -70,6 +70,21 @@ struct LoadBalancerTests {
                 """)
         }
 
+        /// Lets the desk reach the servers on another port than 80, too.
+        func allow(port: UInt16) throws {
+            try sallyport.policy("allow-\(port)", """
+                apiVersion: sallyport.dev/v1
+                kind: NetworkRuleset
+                metadata: {name: desk-\(port), namespace: /test/offices}
+                spec: {subject: [["app=desk"]], outgoing: [{action: Allow, object: [["app=web"]], ports: [tcp/\(port)]}]}
+                ---
+                apiVersion: sallyport.dev/v1
+                kind: NetworkRuleset
+                metadata: {name: web-\(port), namespace: /test/shop}
+                spec: {subject: [["app=web"]], incoming: [{action: Allow, object: [["app=desk"]], ports: [tcp/\(port)]}]}
+                """)
+        }
+
         /// - Parameter options: Of HAProxy's `server` lines: "send-proxy-v2".
         func balance(_ options: String, bind: String = "") throws {
             try balancer.haproxy(port: 8001, """
@@ -173,6 +188,7 @@ struct LoadBalancerTests {
             let flow = try scene.enforcer2.flow { $0.verdict == "accepted" && $0.sourceAddress == source }
             #expect(flow.encrypted == "enforcer" && flow.service == "/test/shop/web" && flow.proxyProtocolVersion == 2)
         }
+        let generation = try scene.enforcer1.policyGeneration
         balancer.stop()
         let broken = try balance(to: 1)
         try shows("haproxy: HAProxy's backend pool is DOWN: none of its servers takes connections", adapter: "ready")
@@ -181,6 +197,7 @@ struct LoadBalancerTests {
         try FileManager.default.removeItem(atPath: socket)
         _ = try balance(to: 31844)
         try shows("", adapter: "ready")
+        #expect(try scene.enforcer1.policyGeneration == generation, "servers that come and go are no change of policy")
         try scene.eventually("served again") { try scene.call("10.1.0.9").output == "the secret of a server" }
     }
 
@@ -245,17 +262,7 @@ struct LoadBalancerTests {
         let own = try ServerCertificate(for: "app.example")
         try scene.server.nginx(port: 443, body: "a secret of its own", certificate: own)
         try scene.node2.nft("flush table ip kube-proxy; add rule ip kube-proxy prerouting ip daddr 10.1.0.2 tcp dport 31844 dnat to 10.244.2.10:443")
-        try scene.sallyport.policy("more", """
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: desk-443, namespace: /test/offices}
-            spec: {subject: [["app=desk"]], outgoing: [{action: Allow, object: [["app=web"]], ports: [tcp/443]}]}
-            ---
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: web-443, namespace: /test/shop}
-            spec: {subject: [["app=web"]], incoming: [{action: Allow, object: [["app=desk"]], ports: [tcp/443]}]}
-            """)
+        try scene.allow(port: 443)
         try service("lb.example", certificate)
         try scene.sallyport.policy("service", String(contentsOfFile: "\(scene.sallyport.policyDirectory)/service.yaml", encoding: .utf8).replacing("port: 80}", with: "port: 443}"))
         try scene.eventually("served with its own TLS") {

@@ -171,10 +171,12 @@ public actor Enforcer {
 
     /// Takes what an adapter resolved.
     func take(_ event: Sallyport_Plugin_V1_FrontendsEvent, from adapter: String) {
+        // An adapter tells of servers that come and go, too: a new generation would end tickets for nothing.
+        var isOther = false
         for changed in event.changed {
             frontendProblems[changed.service] = changed.problem.isEmpty ? nil : "\(adapter): \(changed.problem)"
             if changed.service.kind == .externalNetwork {
-                take(addresses: changed)
+                isOther = take(addresses: changed) || isOther
                 continue
             }
             let frontends = changed.frontends.compactMap { frontend -> Frontend? in
@@ -185,9 +187,9 @@ public actor Enforcer {
             }
             // Nothing known yet, and why: what was known before stays.
             if frontends.isEmpty && !changed.problem.isEmpty { continue }
-            compiler.setFrontends(changed.service, frontends)
+            isOther = compiler.setFrontends(changed.service, frontends) || isOther
         }
-        needsCompile()
+        if isOther { needsCompile() }
     }
 
     // MARK: - Certificates

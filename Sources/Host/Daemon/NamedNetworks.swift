@@ -39,12 +39,13 @@ struct NamedNetworks: Sendable {
 
 extension Enforcer {
     /// Takes the addresses that the names of an external network have now.
-    func take(addresses resolved: Sallyport_Plugin_V1_Frontends) {
+    /// - Returns: Whether they are others than before.
+    func take(addresses resolved: Sallyport_Plugin_V1_Frontends) -> Bool {
         let addresses = resolved.frontends.compactMap { frontend in
             IPAddress(bytes: frontend.address).map { ResolvedAddress(name: frontend.host, address: $0) }
         }
         // Nothing known yet, and why: what was known before stays.
-        if addresses.isEmpty && !resolved.problem.isEmpty { return }
-        compiler.setAddresses(resolved.service, addresses)
+        if addresses.isEmpty && !resolved.problem.isEmpty { return false }
+        return compiler.setAddresses(resolved.service, addresses)
     }
 }

@@ -175,10 +175,11 @@ extension PolicyCompiler {
     }
 
     /// Sets the addresses that an external network's names have now.
-    mutating func setResolved(_ addresses: [ResolvedAddress], of number: Int32) {
-        guard let old = state.externalNetworks.networks[number], old.resolved != addresses else { return }
+    mutating func setResolved(_ addresses: [ResolvedAddress], of number: Int32) -> Bool {
+        guard let old = state.externalNetworks.networks[number], old.resolved != addresses else { return false }
         replace(ExternalNetwork(
             id: number, namespace: old.namespace, scope: old.scope, name: old.name, message: old.message, resolved: addresses))
+        return true
     }
 
     private mutating func replace(_ network: ExternalNetwork) {

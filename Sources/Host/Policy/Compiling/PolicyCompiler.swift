@@ -60,16 +60,20 @@ public struct PolicyCompiler: Sendable {
 
     /// Sets the frontends of a service, as its adapter resolved them. Until the first call a service has the literal
     /// addresses of its document. A key that names no service in force is ignored.
-    public mutating func setFrontends(_ key: Sallyport_Policy_V1_ObjectKey, _ frontends: [Frontend]) {
-        guard let place = place(of: key), let number = numbers.services[place] else { return }
-        state.services.setFrontends(number, frontends)
+    /// - Returns: Whether anything is another than before.
+    @discardableResult
+    public mutating func setFrontends(_ key: Sallyport_Policy_V1_ObjectKey, _ frontends: [Frontend]) -> Bool {
+        guard let place = place(of: key), let number = numbers.services[place], state.services.setFrontends(number, frontends) else { return false }
         pending.touched.insert(number)
+        return true
     }
 
     /// Sets the addresses that the names of an external network have, as they were resolved. A key that names none in force is ignored.
-    public mutating func setAddresses(_ key: Sallyport_Policy_V1_ObjectKey, _ addresses: [ResolvedAddress]) {
-        guard let place = place(of: key), let number = numbers.externalNetworks[place] else { return }
-        setResolved(addresses, of: number)
+    /// - Returns: Whether anything is another than before.
+    @discardableResult
+    public mutating func setAddresses(_ key: Sallyport_Policy_V1_ObjectKey, _ addresses: [ResolvedAddress]) -> Bool {
+        guard let place = place(of: key), let number = numbers.externalNetworks[place] else { return false }
+        return setResolved(addresses, of: number)
     }
 
     /// Problems of documents, those of the first by name first.

@@ -44,11 +44,14 @@ struct ServiceCatalog: Sendable {
         services.remove(number)
     }
 
-    mutating func setFrontends(_ number: Int32, _ frontends: [Frontend]) {
-        guard let service = services[number] else { return }
+    /// - Returns: Whether these are others than were resolved before.
+    @discardableResult
+    mutating func setFrontends(_ number: Int32, _ frontends: [Frontend]) -> Bool {
+        guard let service = services[number], resolved[number] != frontends else { return false }
         fileFrontends(service, isFiled: false)
         resolved[number] = frontends
         fileFrontends(service, isFiled: true)
+        return true
     }
 
     func isResolved(_ number: Int32) -> Bool { resolved[number] != nil }
