@@ -42,17 +42,7 @@ struct EdgeTests {
                   tags: [visible=yes]
                 """)
         }
-        try scene.sallyport.policy("rules", """
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: desk-81, namespace: /test/offices}
-            spec: {subject: [["app=desk"]], outgoing: [{action: Allow, object: [["app=web"]], ports: [tcp/81]}]}
-            ---
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: web-81, namespace: /test/shop}
-            spec: {subject: [["app=web"]], incoming: [{action: Allow, object: [["app=desk"]], ports: [tcp/81]}]}
-            """)
+        try scene.allow(port: 81)
         try scene.dependency()
         try scene.eventually("served") { try scene.call("10.1.0.9").output == "the secret of a server" }
         try scene.eventually("served on the other port") {

@@ -5,7 +5,7 @@ import TLSEngine
 internal import CNIOBoringSSLShims
 internal import Linux
 
-/// A BoringSSL `SSL_CTX`: TLS 1.3 only, no X.509 objects, one ticket per handshake.
+/// A BoringSSL `SSL_CTX`: TLS 1.3 only, no X.509 objects, one ticket per handshake, one application protocol that peers must speak.
 public final class BoringContext: TLSContext {
     private let context: OpaquePointer
     private let role: TLSRole

@@ -10,7 +10,7 @@ public final class OpenSSLContext: TLSContext {
     private let context: OpaquePointer
     private let role: TLSRole
     private let serverName: String?
-    /// A server's, for the callback that chooses one: as TLS has them (RFC 7301, 3.1), each behind its length.
+    /// The application protocols, as TLS has them (RFC 7301, 3.1), each behind its length; here as long as the callback that chooses one.
     private let offered: UnsafeMutableBufferPointer<UInt8>
     private let requiresProtocol: Bool
 
