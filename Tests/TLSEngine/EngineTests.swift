@@ -29,8 +29,8 @@ private struct Parties {
                 ticketKey: key))
         server = try BoringContext(
             TLSOptions(
-                role: .server, chain: two.chain, privateKey: two.privateKey, applicationProtocols: ["sallyport/1"], verification: .byThread,
-                ticketKey: key))
+                role: .server, chain: two.chain, privateKey: two.privateKey, applicationProtocols: ["sallyport/1"],
+                requiresApplicationProtocol: true, verification: .byThread, ticketKey: key))
     }
 
     func verifier() throws -> PeerVerifier {
@@ -166,6 +166,45 @@ private struct Parties {
         #expect(client.write([1, 2, 3]) == .done(3))
         server.receive(from: client)
         #expect(server.read().1 == [1, 2, 3])
+    }
+
+    /// A server of either engine, for clients that are no enforcers.
+    private func publicServer(_ engine: String, protocols: [String] = [], required: Bool = false) throws -> SessionEnd {
+        let identity = try TestAuthority().issue("/demo", "server")
+        let options = TLSOptions(
+            role: .server, chain: identity.chain, privateKey: identity.privateKey, applicationProtocols: protocols,
+            requiresApplicationProtocol: required, verification: .none, allowsTLS12: true)
+        return try SessionEnd(engine == "OpenSSL" ? try OpenSSLContext(options) : try BoringContext(options))
+    }
+
+    @Test("of the application protocols the server's preference decides, and one that knows none of the client's may serve it all the same", arguments: ["OpenSSL", "BoringSSL"])
+    func protocolChoice(engine: String) throws {
+        for (offered, required, chosen) in [(["b", "a"], true, "a"), (["c"], false, nil), ([], true, nil)] as [([String], Bool, String?)] {
+            let server = try publicServer(engine, protocols: ["a", "b"], required: required)
+            let client = try SessionEnd(try OpenSSLContext(TLSOptions(role: .client, applicationProtocols: offered, verification: .none)))
+            let steps = handshake(client, server)
+            #expect(steps.client.isDone && steps.server.isDone, "\(offered)")
+            #expect(server.context.details(server.session).applicationProtocol == chosen)
+            #expect(client.context.details(client.session).applicationProtocol == chosen)
+        }
+        let server = try publicServer(engine, protocols: ["a", "b"], required: true)
+        let client = try SessionEnd(try OpenSSLContext(TLSOptions(role: .client, applicationProtocols: ["c"], verification: .none)))
+        let steps = handshake(client, server)
+        #expect(steps.server == .failed && steps.client == .failed)
+        #expect(client.wire.pointee.failure?.kind == .alert(120))
+    }
+
+    @Test("a ClientHello of TLS 1.1 is told from what is no TLS", arguments: ["OpenSSL", "BoringSSL"])
+    func oldVersion(engine: String) throws {
+        // RFC 4346, 7.4.1.2: version 3.2, random, no session, one cipher suite (TLS_RSA_WITH_AES_128_CBC_SHA), no compression.
+        let body: [UInt8] = [3, 2] + [UInt8](repeating: 5, count: 32) + [0, 0, 2, 0, 0x2f, 1, 0]
+        let message: [UInt8] = [1, 0, 0, UInt8(body.count)] + body
+        let hello: [UInt8] = [22, 3, 1, 0, UInt8(message.count)] + message
+        let server = try publicServer(engine)
+        server.wire.pointee.input.update(from: hello, count: hello.count)
+        server.wire.pointee.inputEnd = hello.count
+        #expect(server.context.handshake(server.session, server.wire) == .failed)
+        #expect(server.wire.pointee.failure?.kind == .unsupportedVersion)
     }
 
     @Test("one session inside another: whoever ends the outer one has cut the inner one, and is not taken for its end", arguments: [false, true])

@@ -59,7 +59,11 @@ extension Form where Value == DaemonConfiguration {
             Field("drain", \.drain, .duration), Field("lasting", \.lasting, .duration), Field("proxyHeader", \.proxyHeader, .duration),
         ], initial: .init())
 
-    private static let tls = Form<DaemonConfiguration.TLS>.mapping([Field("resumption", \.resumption, .flag)], initial: .init())
+    private static let tls = Form<DaemonConfiguration.TLS>.mapping(
+        [
+            Field("resumption", \.resumption, .flag),
+            Field("publicEngine", \.publicEngine, .word(["boringssl": .boringSSL, "openssl": .openSSL])),
+        ], initial: .init())
 
     private static let level: Form<Logger.Level> = {
         let expected = "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")

@@ -37,6 +37,7 @@ public struct Daemon: Sendable {
         settings.maximumConnections = configuration.limits.maxConnections
         settings.timeouts = configuration.timeouts
         settings.resumption = configuration.tls.resumption
+        settings.publicEngine = configuration.tls.publicEngine
         let dataPath = try DataPath(configuration: settings) { flowLog.append($0) }
         let enforcer = Enforcer(configuration: configuration, dataPath: dataPath, hostname: hostname(), logger: Logger(label: "enforcer"))
         let plugins = PluginHost(

@@ -48,6 +48,7 @@ public struct DaemonConfiguration: Sendable {
     public struct TLS: Sendable {
         /// Tickets between enforcers.
         public var resumption = true
+        public var publicEngine = DataPathConfiguration.PublicEngine.boringSSL
     }
 
     public struct Metrics: Sendable {

@@ -1,14 +1,18 @@
-// TLS 1.3 by BoringSSL, for the sessions between enforcers: both ends are ours.
+// TLS by BoringSSL: for the sessions between enforcers, where both ends are ours, and for the clients of public ports that
+// show no certificate. Its handshakes cost less than OpenSSL's (docs/performance.md); it knows no X.509 here.
 
 internal import CNIOBoringSSL
 import TLSEngine
 internal import CNIOBoringSSLShims
 internal import Linux
 
-/// A BoringSSL `SSL_CTX`: TLS 1.3 only, no X.509 objects, one ticket per handshake, one application protocol that peers must speak.
+/// A BoringSSL `SSL_CTX`: TLS 1.3, or 1.2 too where the options say so; no X.509 objects.
 public final class BoringContext: TLSContext {
     private let context: OpaquePointer
     private let role: TLSRole
+    /// The application protocols, as TLS has them (RFC 7301, 3.1), each behind its length; here as long as the callback that chooses one.
+    private let offered: UnsafeMutableBufferPointer<UInt8>
+    private let requiresProtocol: Bool
 
     /// Certificates of peers, kept once however many connections show them.
     private static let pool = SharedPool()
@@ -18,20 +22,36 @@ public final class BoringContext: TLSContext {
         guard let context = SSL_CTX_new(TLS_with_buffers_method()) else { throw boringFailure("no memory for a TLS context") }
         self.context = context
         role = options.role
+        offered = protocolList(options.applicationProtocols)
+        requiresProtocol = options.requiresApplicationProtocol
         // From here on a failure runs deinit, which frees it: all properties are set.
-        SSL_CTX_set_min_proto_version(context, UInt16(TLS1_3_VERSION))
+        SSL_CTX_set_min_proto_version(context, UInt16(options.allowsTLS12 ? TLS1_2_VERSION : TLS1_3_VERSION))
         SSL_CTX_set_max_proto_version(context, UInt16(TLS1_3_VERSION))
         SSL_CTX_set0_buffer_pool(context, BoringContext.pool.raw)
-        // X25519 first: it is what both ends are quickest at. P-256 for builds that are held to NIST curves.
-        let groups = [UInt16(SSL_GROUP_X25519), UInt16(SSL_GROUP_SECP256R1)]
+        // X25519 first: it is what both ends are quickest at. NIST's curves for whoever is held to them.
+        let groups = [UInt16(SSL_GROUP_X25519), UInt16(SSL_GROUP_SECP256R1), UInt16(SSL_GROUP_SECP384R1)]
         try check(SSL_CTX_set1_group_ids(context, groups, groups.count), "the key exchange groups")
+        if options.allowsTLS12 { try setCiphers() }
         try setIdentity(options)
-        try setApplicationProtocol(options)
+        try setApplicationProtocols(options)
         try setVerification(options)
         try setTickets(options)
     }
 
-    deinit { SSL_CTX_free(context) }
+    deinit {
+        SSL_CTX_free(context)
+        offered.deallocate()
+    }
+
+    /// Those of TLS 1.2: forward secret and authenticated (RFC 9325, 4.2), the quickest on processors with AES first.
+    private func setCiphers() throws(TLSFailure) {
+        SSL_CTX_set_options(context, UInt32(SSL_OP_CIPHER_SERVER_PREFERENCE))
+        let ciphers = """
+            ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
+            ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
+            """
+        try check(SSL_CTX_set_strict_cipher_list(context, ciphers), "the cipher list")
+    }
 
     private func setIdentity(_ options: TLSOptions) throws(TLSFailure) {
         if options.chain.isEmpty { return }
@@ -47,34 +67,26 @@ public final class BoringContext: TLSContext {
         try check(SSL_CTX_set_chain_and_key(context, buffers, buffers.count, key, nil), "the certificate and its key")
     }
 
-    private func setApplicationProtocol(_ options: TLSOptions) throws(TLSFailure) {
-        guard let name = options.applicationProtocols.first else { return }
-        let list = [UInt8(truncatingIfNeeded: name.utf8.count)] + Array(name.utf8)
+    private func setApplicationProtocols(_ options: TLSOptions) throws(TLSFailure) {
+        if offered.isEmpty { return }
         switch options.role {
         case .client:
             // Returns 0 on success, unlike its neighbours.
-            try check(SSL_CTX_set_alpn_protos(context, list, list.count) == 0 ? 1 : 0, "the application protocol")
+            try check(SSL_CTX_set_alpn_protos(context, offered.baseAddress, offered.count) == 0 ? 1 : 0, "the application protocols")
         case .server:
-            // The callback outlives this call; the name it compares with lives as long as the process.
-            let kept = ApplicationProtocols.shared.pointer(for: list)
-            SSL_CTX_set_alpn_select_cb(
-                context,
-                { _, out, outCount, offered, offeredCount, argument in
-                    guard let offered, let argument, let out, let outCount else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-                    let wanted = argument.assumingMemoryBound(to: UInt8.self)
-                    let length = Int(wanted[0])
-                    var at = 0
-                    while at < Int(offeredCount) {
-                        let size = Int(offered[at])
-                        if size == length && at + 1 + size <= Int(offeredCount) && memcmp(offered + at + 1, wanted + 1, size) == 0 {
-                            out.pointee = offered + at + 1
-                            outCount.pointee = UInt8(size)
-                            return SSL_TLSEXT_ERR_OK
-                        }
-                        at += 1 + size
-                    }
-                    return SSL_TLSEXT_ERR_ALERT_FATAL
-                }, UnsafeMutableRawPointer(mutating: kept))
+            // A session never outlives the context (each leg holds both), so the context is there for the callback.
+            SSL_CTX_set_alpn_select_cb(context, { _, chosen, length, theirs, count, argument in
+                guard let argument else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+                let context = Unmanaged<BoringContext>.fromOpaque(argument).takeUnretainedValue()
+                var name: UnsafeMutablePointer<UInt8>?
+                let ours = UInt32(context.offered.count)
+                if SSL_select_next_proto(&name, length, context.offered.baseAddress, ours, theirs, count) == OPENSSL_NPN_NEGOTIATED {
+                    chosen?.pointee = UnsafePointer(name)
+                    return SSL_TLSEXT_ERR_OK
+                }
+                // RFC 7301, 3.2: no_application_protocol; or the session is without, as where the server knows nothing of ALPN.
+                return context.requiresProtocol ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK
+            }, Unmanaged.passUnretained(self).toOpaque())
         }
     }
 
@@ -83,7 +95,7 @@ public final class BoringContext: TLSContext {
         case .none:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_NONE) { _, _ in ssl_verify_ok }
         case .roots, .system:
-            throw TLSFailure(.other, "verification by roots is the OpenSSL engine's, and not for sessions between enforcers")
+            throw TLSFailure(.other, "verification by roots is the OpenSSL engine's")
         case .byThread:
             SSL_CTX_set_custom_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT) { session, alert in
                 guard let session, let wire = wire(of: session) else { return ssl_verify_invalid }
@@ -105,8 +117,10 @@ public final class BoringContext: TLSContext {
         }
         switch options.role {
         case .server:
+            // Sessions are kept by clients alone.
+            SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF)
             try check(SSL_CTX_set_tlsext_ticket_keys(context, key, key.count), "the ticket key")
-            try check(SSL_CTX_set_num_tickets(context, 1), "the number of tickets")
+            try check(SSL_CTX_set_num_tickets(context, options.ticketsPerHandshake), "the number of tickets")
         case .client:
             SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL)
             SSL_CTX_sess_set_new_cb(context) { session, ticket in
@@ -169,10 +183,14 @@ public final class BoringContext: TLSContext {
     }
 
     public func details(_ session: TLSHandle) -> TLSDetails {
-        TLSDetails(
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        SSL_get0_alpn_selected(session, &name, &length)
+        return TLSDetails(
             version: UInt16(truncatingIfNeeded: SSL_version(session)),
             cipher: SSL_get_current_cipher(session).map { SSL_CIPHER_get_protocol_id($0) } ?? 0,
-            resumed: SSL_session_reused(session) == 1)
+            resumed: SSL_session_reused(session) == 1,
+            applicationProtocol: name.map { String(decoding: UnsafeBufferPointer(start: $0, count: Int(length)), as: UTF8.self) })
     }
 
     public func peerChain(_ session: TLSHandle) -> [[UInt8]] { chain(of: session) }

@@ -15,8 +15,9 @@ func boringFailure(_ fallback: String) -> TLSFailure {
 private func kind(_ reason: Int32) -> TLSFailure.Kind {
     switch reason {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST, SSL_R_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD,
-        SSL_R_DATA_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG, SSL_R_UNSUPPORTED_PROTOCOL:
+        SSL_R_DATA_LENGTH_TOO_LONG, SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
         .notTLS
+    case SSL_R_UNSUPPORTED_PROTOCOL: .unsupportedVersion
     case SSL_R_NO_APPLICATION_PROTOCOL: .noApplicationProtocol
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: .noCertificate
     case SSL_R_CERTIFICATE_VERIFY_FAILED: .certificateRefused

@@ -48,17 +48,22 @@ public struct TLSOptions: Sendable {
     public var privateKey: [UInt8]
     /// Offered by ALPN (RFC 7301), the preferred one first; empty for none.
     public var applicationProtocols: [String]
-    /// A server refuses clients that offer only others.
+    /// A server refuses clients that offer only others; it serves those that offer none.
     public var requiresApplicationProtocol: Bool
     /// SNI that a client sends.
     public var serverName: String?
     public var verification: TLSVerification
+    /// TLS 1.2 as well as 1.3. The OpenSSL engine, which faces others, always allows both.
+    public var allowsTLS12: Bool
     /// What protects a server's tickets, 48 bytes for BoringSSL and 80 for OpenSSL; nil issues and accepts none. On a client, whether it keeps tickets.
     public var ticketKey: [UInt8]?
+    /// How many tickets a server gives at a time: a client that opens more than one connection at once wants several (RFC 8446, 4.6.1).
+    public var ticketsPerHandshake: Int
 
     public init(
         role: TLSRole, chain: [[UInt8]] = [], privateKey: [UInt8] = [], applicationProtocols: [String] = [],
-        requiresApplicationProtocol: Bool = false, serverName: String? = nil, verification: TLSVerification, ticketKey: [UInt8]? = nil
+        requiresApplicationProtocol: Bool = false, serverName: String? = nil, verification: TLSVerification, allowsTLS12: Bool = false,
+        ticketKey: [UInt8]? = nil, ticketsPerHandshake: Int = 1
     ) {
         self.role = role
         self.chain = chain
@@ -67,7 +72,9 @@ public struct TLSOptions: Sendable {
         self.requiresApplicationProtocol = requiresApplicationProtocol
         self.serverName = serverName
         self.verification = verification
+        self.allowsTLS12 = allowsTLS12
         self.ticketKey = ticketKey
+        self.ticketsPerHandshake = ticketsPerHandshake
     }
 }
 
@@ -78,7 +85,7 @@ public struct TLSDetails: Sendable {
     /// The cipher suite's number (IANA's TLS Cipher Suites registry).
     public let cipher: UInt16
     public let resumed: Bool
-    /// What ALPN led to (RFC 7301); nil for none, and between enforcers, where it is always the same.
+    /// What ALPN led to (RFC 7301); nil for none.
     public let applicationProtocol: String?
 
     package init(version: UInt16, cipher: UInt16, resumed: Bool, applicationProtocol: String? = nil) {
@@ -107,6 +114,8 @@ public struct TLSFailure: Error, Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
         /// What arrived is not TLS.
         case notTLS
+        /// The peer speaks TLS, and no version that this end allows.
+        case unsupportedVersion
         /// The peer knows TLS, but not our application protocol.
         case noApplicationProtocol
         /// The peer sent this alert (RFC 8446, 6.2).

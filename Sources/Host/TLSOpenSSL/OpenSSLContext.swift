@@ -1,5 +1,5 @@
-// TLS by the distribution's OpenSSL, for everything that faces others: applications that speak only TLS, load balancers,
-// and the clients of public ports.
+// TLS by the distribution's OpenSSL, wherever X.509 chains of others are verified: applications that speak only TLS, load
+// balancers, and the clients of public ports that must show a certificate.
 
 internal import COpenSSL
 import Linux
@@ -25,9 +25,7 @@ public final class OpenSSLContext: TLSContext {
         self.context = context
         role = options.role
         serverName = options.serverName
-        let names = options.applicationProtocols.flatMap { [UInt8(truncatingIfNeeded: $0.utf8.count)] + Array($0.utf8) }
-        offered = .allocate(capacity: names.count)
-        _ = offered.initialize(from: names)
+        offered = protocolList(options.applicationProtocols)
         requiresProtocol = options.requiresApplicationProtocol
         // From here on a failure runs deinit, which frees it: all properties are set.
         copenssl_set_min_proto_version(context, TLS1_2_VERSION)
@@ -57,7 +55,9 @@ public final class OpenSSLContext: TLSContext {
         }
         try setCertificate(options)
         if let key = options.ticketKey {
-            guard copenssl_set_ticket_keys(context, key, key.count) == 1 else { throw opensslFailure("the ticket key") }
+            guard copenssl_set_ticket_keys(context, key, key.count) == 1, SSL_CTX_set_num_tickets(context, options.ticketsPerHandshake) == 1 else {
+                throw opensslFailure("the ticket key")
+            }
         } else {
             SSL_CTX_set_num_tickets(context, 0)
         }
@@ -234,6 +234,7 @@ private func opensslFailure(_ fallback: String, verification: Int = 0) -> TLSFai
     let words = ERR_reason_error_string(code).map { String(cString: $0) } ?? fallback
     switch copenssl_reason(code) {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST: return TLSFailure(.notTLS, words)
+    case SSL_R_UNSUPPORTED_PROTOCOL: return TLSFailure(.unsupportedVersion, words)
     case SSL_R_CERTIFICATE_VERIFY_FAILED: return TLSFailure(.certificateRefused, String(cString: X509_verify_cert_error_string(verification)))
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSFailure(.noCertificate, words)
     // OpenSSL numbers the reasons for received alerts from 1000 (`SSL_AD_REASON_OFFSET`).

@@ -12,7 +12,16 @@ public struct DataPathConfiguration: Sendable {
     public var deliveryMark: UInt32
     /// Whether TLS sessions between enforcers may be resumed by tickets.
     public var resumption = true
+    /// What ends the TLS of public ports' clients. Those that must show a certificate are always OpenSSL's.
+    public var publicEngine = PublicEngine.boringSSL
     public var timeouts = Timeouts()
+
+    public enum PublicEngine: Sendable {
+        /// Takes about half of the other's time for a handshake (docs/performance.md).
+        case boringSSL
+        /// The distribution's, for whoever must have its patches or its FIPS provider.
+        case openSSL
+    }
 
     public struct Timeouts: Sendable {
         public var handshake: Duration = .seconds(10)

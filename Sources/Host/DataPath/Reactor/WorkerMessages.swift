@@ -56,7 +56,8 @@ extension Worker {
     private func options(_ credentials: UnitCredentials, _ role: TLSRole) -> TLSOptions {
         TLSOptions(
             role: role, chain: credentials.chain, privateKey: credentials.privateKey,
-            applicationProtocols: ["\(EnforcerProtocol.name)"], verification: .byThread, ticketKey: configuration.resumption ? ticketKeys.enforcers : nil)
+            applicationProtocols: ["\(EnforcerProtocol.name)"],
+            requiresApplicationProtocol: true, verification: .byThread, ticketKey: configuration.resumption ? ticketKeys.enforcers : nil)
     }
 
     private func add(_ key: UnitKey, _ number: UInt32, _ sockets: UnitSockets, _ namespace: Int32?) {

@@ -55,7 +55,7 @@ extension Worker {
         switch failure?.kind {
         case .certificateRefused: refuse(slot, reason(verificationError), detail: verificationError.map { "\($0)" })
         case .noCertificate: refuse(slot, .certificateMissing, detail: "the peer showed no certificate")
-        case .notTLS: refuse(slot, .peerNotEnforcer, detail: "what answered is not an enforcer: \(failure?.message ?? "")")
+        case .notTLS, .unsupportedVersion: refuse(slot, .peerNotEnforcer, detail: "what answered is not an enforcer: \(failure?.message ?? "")")
         case .noApplicationProtocol: refuse(slot, .peerNotEnforcer, detail: "the peer does not speak sallyport/1")
         case .alert(let code): refuse(slot, reason(alert: code), detail: "the peer refused this unit's certificate or session: \(failure?.message ?? "")")
         case .truncated, .other, nil: refuse(slot, .handshakeFailed, detail: failure?.message)

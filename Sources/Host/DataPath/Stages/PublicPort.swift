@@ -3,6 +3,7 @@
 import FlowLog
 import Linux
 import Policy
+import TLSBoringSSL
 import TLSEngine
 import TLSOpenSSL
 
@@ -105,13 +106,16 @@ extension Worker {
     /// One context for each service and certificate.
     private func publicContext(for service: Service, _ published: PublicCredentials) throws(TLSFailure) -> PublicContext {
         if let known = publicContexts[service.path], known.credentials == published, known.service === service { return known }
+        let authenticates = !service.clientCABundlePEM.isEmpty
+        let byOpenSSL = authenticates || configuration.publicEngine == .openSSL
         let options = TLSOptions(
             role: .server, chain: published.chain, privateKey: published.privateKey,
             applicationProtocols: service.applicationProtocols.isEmpty ? ["http/1.1"] : service.applicationProtocols,
             requiresApplicationProtocol: !service.applicationProtocols.isEmpty,
-            verification: service.clientCABundlePEM.isEmpty ? .none : .roots(pem: service.clientCABundlePEM, serverName: nil),
-            ticketKey: ticketKeys.clients)
-        let served = PublicContext(service: service, credentials: published, context: try OpenSSLContext(options))
+            verification: authenticates ? .roots(pem: service.clientCABundlePEM, serverName: nil) : .none, allowsTLS12: true,
+            ticketKey: byOpenSSL ? ticketKeys.opensslClients : ticketKeys.clients, ticketsPerHandshake: 2)
+        let context: any TLSContext = byOpenSSL ? try OpenSSLContext(options) : try BoringContext(options)
+        let served = PublicContext(service: service, credentials: published, context: context)
         publicContexts[service.path] = served
         return served
     }

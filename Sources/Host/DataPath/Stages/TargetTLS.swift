@@ -8,7 +8,9 @@ import TLSOpenSSL
 
 extension Worker {
     func openTargetTLS(_ slot: ConnectionPointer) {
-        guard let service = slot.pointee.service, let context = targetContext(for: service, slot.pointee.tls?.applicationProtocol) else {
+        // What enforcers agreed on is theirs.
+        let agreed = slot.pointee.mode == .external ? slot.pointee.tls?.applicationProtocol : nil
+        guard let service = slot.pointee.service, let context = targetContext(for: service, agreed) else {
             return refuse(slot, .targetTlsFailed, detail: "target.verify of the service cannot be used; see sallyport services")
         }
         slot.pointee.stage = .targetHandshaking
