@@ -167,7 +167,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "CryptoExtras", package: "swift-crypto"),
             ])
         + plugin("TLSNone")
-        + plugin("LoadBalancerStatic", dependencies: ["Linux"])
+        + plugin("LoadBalancerStatic", dependencies: ["TTRPC", "Linux"])
         + plugin("LoadBalancerHAProxy", dependencies: ["Linux"])
         // The example for authors, built with everything so that it stays true.
         + [

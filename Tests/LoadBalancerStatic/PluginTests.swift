@@ -138,6 +138,28 @@ struct PluginTests {
         await plugin.shutdown()
     }
 
+    @Test("the names of an address come with the TTL within its bounds and with the grace; what is no address is refused")
+    func names() async throws {
+        let asked = Mutex<[IPAddress]>([])
+        let plugin = LoadBalancerStatic(host: host, time: clock.clock, resolver: nil) { address in
+            asked.withLock { $0.append(address) }
+            var found = AddressNames()
+            found.names = ["a.partner.example"]
+            found.ttl = address.isV4 ? 1 : 7200
+            found.problem = "there may be more"
+            return found
+        }
+        try await plugin.configure(.init(minimumTTL: .init(seconds: 5), maximumTTL: .init(seconds: 600), grace: .init(seconds: 7)), host: HostFacts())
+        for (address, ttl) in [(IPAddress.v4Loopback, 5), (.v6Loopback, 600)] as [(IPAddress, UInt32)] {
+            let response = try await plugin.names(.with { $0.address = .init(address.bytes) })
+            #expect(response.names == ["a.partner.example"] && response.ttlSeconds == ttl && response.graceSeconds == 7)
+            #expect(response.problem == "there may be more" && asked.withLock { $0.last } == address)
+        }
+        await #expect(throws: (any Error).self) { try await plugin.names(.with { $0.address = .init([1, 2, 3]) }) }
+        #expect(asked.withLock { $0.count } == 2)
+        await plugin.shutdown()
+    }
+
     private static let configurations: [(LoadBalancerStatic.Configuration, [String])] = [
         (.init(nameserver: "dns"), ["nameserver"]),
         (.init(nameserver: "192.0.2.53:0"), ["nameserver"]),

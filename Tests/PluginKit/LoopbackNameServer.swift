@@ -178,6 +178,7 @@ private func number(_ value: Int, _ size: Int) -> [UInt8] {
     (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * (size - 1 - $0))) }
 }
 
-private func encode(_ name: String) -> [UInt8] {
+/// A domain name as it is in a message, without pointers.
+func encode(_ name: String) -> [UInt8] {
     name.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0]
 }

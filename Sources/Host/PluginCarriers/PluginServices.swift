@@ -21,6 +21,7 @@ struct PluginMethod: Sendable {
         PluginMethod(service: SALLYPORT_SERVICE_TLS_PROVIDER, name: "WatchTrust", isWatch: true),
         PluginMethod(service: SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, name: "UpdateServices", isWatch: false),
         PluginMethod(service: SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, name: "WatchFrontends", isWatch: true),
+        PluginMethod(service: SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, name: "NamesOf", isWatch: false),
         PluginMethod(service: SALLYPORT_SERVICE_PUBLIC_TLS, name: "UpdateServices", isWatch: false),
         PluginMethod(service: SALLYPORT_SERVICE_PUBLIC_TLS, name: "WatchCertificates", isWatch: true),
     ]

@@ -181,6 +181,23 @@ public actor PluginHost {
         Task { await sink.frontends(adapter: adapter, event) }
     }
 
+    /// Asks the adapter that resolves names for those of an address.
+    /// - Throws: `RPCError`; `.unavailable` if the adapter does not run.
+    public func names(of address: [UInt8]) async throws -> Sallyport_Plugin_V1_NamesOfResponse {
+        for plugin in plugins.values where await plugin.dropIn.adapterName == "static" {
+            if let running = await plugin.running {
+                // A name server that is slow, not the plugin, is what keeps an answer: that is no fault to note.
+                return try await running.channel.call(
+                    service: SALLYPORT_SERVICE_LOAD_BALANCER_ADAPTER, method: "NamesOf", Sallyport_Plugin_V1_NamesOfRequest.with { $0.address = .init(address) },
+                    timeout: PluginHost.longestLookUp)
+            }
+        }
+        throw RPCError(.unavailable, "no plugin load-balancer-static runs: see `sallyport plugins`")
+    }
+
+    /// As long as a connection waits for the names of its source.
+    private static let longestLookUp = Duration.seconds(3)
+
     // MARK: Public ports
 
     /// Tells the providers of public ports of services, each of those in a mode of its own. Kept, and told again, when a

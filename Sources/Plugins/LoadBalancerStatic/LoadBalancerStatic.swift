@@ -4,6 +4,7 @@
 import Linux
 import PluginKit
 import SallyportProtocol
+import TTRPC
 
 /// Gives addresses and CIDRs at once, and the addresses of names for as long as DNS has them.
 public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
@@ -39,16 +40,23 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
 
     private let host: PluginHostHandle
     private let resolverOverride: NameResolver?
+    private let namesOverride: AddressResolver?
     private let frontends: FrontendResolver
+    private var times = NameTimes()
+    private var resolveNames: AddressResolver = SystemResolver(nameserver: nil).names
+    private var lookUps = 0
+    /// Each of them holds a thread while its name server is silent. The host asks for as many, and may give one up before its thread ends.
+    private static let mostLookUps = 64
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { host.thread.asUnownedSerialExecutor() }
 
     public init(host: PluginHostHandle) { self.init(host: host, time: .monotonic, resolver: nil) }
 
     /// A plugin on another clock, or with answers of another source.
-    package init(host: PluginHostHandle, time: PluginClock, resolver: NameResolver?) {
+    package init(host: PluginHostHandle, time: PluginClock, resolver: NameResolver?, names: AddressResolver? = nil) {
         self.host = host
         resolverOverride = resolver
+        namesOverride = names
         frontends = FrontendResolver(host: host, time: time)
     }
 
@@ -70,7 +78,10 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
 
     public func configure(_ configuration: Configuration, host facts: HostFacts) async throws {
         let server = configuration.nameserver.flatMap(nameserver)
-        await frontends.use(NameTimes(configuration), resolve: resolverOverride ?? SystemResolver(nameserver: server).resolve)
+        let system = SystemResolver(nameserver: server)
+        times = NameTimes(configuration)
+        resolveNames = namesOverride ?? system.names
+        await frontends.use(times, resolve: resolverOverride ?? system.resolve)
     }
 
     public func shutdown() async { await frontends.end() }
@@ -78,6 +89,27 @@ public actor LoadBalancerStatic: LoadBalancerAdapterPlugin {
     public func updateServices(_ request: UpdateServicesRequest) async throws { await frontends.update(request) }
 
     public func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws { try await frontends.watch(events) }
+
+    public func names(_ request: NamesRequest) async throws -> NamesResponse {
+        guard let address = IPAddress(bytes: request.address) else {
+            throw RPCError(.invalidArgument, "an address has 4 or 16 bytes, not \(request.address.count)")
+        }
+        var found = AddressNames()
+        if lookUps < LoadBalancerStatic.mostLookUps {
+            lookUps += 1
+            found = await resolveNames(address)
+            lookUps -= 1
+        } else {
+            found.problem = "\(lookUps) addresses are being looked up, and no more are at once"
+        }
+        let times = times
+        return .with {
+            $0.names = found.names
+            $0.ttlSeconds = UInt32(clamping: min(times.maximumTTL, max(times.minimumTTL, Int64(found.ttl))))
+            $0.graceSeconds = UInt32(clamping: times.grace)
+            $0.problem = found.problem
+        }
+    }
 
     /// "192.0.2.53" or "192.0.2.53:5353".
     private nonisolated func nameserver(_ text: String) -> SocketAddress? {

@@ -11,6 +11,7 @@
 // the host expects of each.
 
 import SallyportProtocol
+import TTRPC
 
 public typealias ConfigProblem = Sallyport_Plugin_V1_ConfigProblem
 public typealias HostFacts = Sallyport_Plugin_V1_HostFacts
@@ -19,6 +20,8 @@ public typealias TrustBundle = Sallyport_Plugin_V1_TrustBundle
 public typealias IssueRequest = Sallyport_Plugin_V1_IssueProcessingUnitRequest
 public typealias IssueResponse = Sallyport_Plugin_V1_IssueProcessingUnitResponse
 public typealias FrontendsEvent = Sallyport_Plugin_V1_FrontendsEvent
+public typealias NamesRequest = Sallyport_Plugin_V1_NamesOfRequest
+public typealias NamesResponse = Sallyport_Plugin_V1_NamesOfResponse
 public typealias UpdateServicesRequest = Sallyport_Plugin_V1_UpdateServicesRequest
 public typealias CertificatesEvent = Sallyport_Plugin_V1_CertificatesEvent
 public typealias PublicCertificate = Sallyport_Plugin_V1_PublicCertificate
@@ -78,6 +81,15 @@ public protocol LoadBalancerAdapterPlugin: Plugin {
 
     /// Sends every service's frontends (`complete` on the last of these), then what changes.
     func watchFrontends(_ events: MessageSender<FrontendsEvent>) async throws
+
+    /// The names of an address that lead back to it. Only `load-balancer-static` is asked; others need not have it.
+    func names(_ request: NamesRequest) async throws -> NamesResponse
+}
+
+extension LoadBalancerAdapterPlugin {
+    public func names(_ request: NamesRequest) async throws -> NamesResponse {
+        throw RPCError(.unimplemented, "\(Self.description.name) knows no names of addresses")
+    }
 }
 
 /// Supplies what public ports serve.

@@ -98,6 +98,7 @@ extension RPCRouter {
         addServerStream(service: service, method: "WatchFrontends") {
             (_: Sallyport_Plugin_V1_WatchFrontendsRequest, _, sender) in try await adapter.watchFrontends(MessageSender(sender.send))
         }
+        addUnary(service: service, method: "NamesOf") { (request: NamesRequest, _) in try await adapter.names(request) }
     }
 
     private mutating func addPublicTLS(_ provider: some PublicTLSPlugin) {

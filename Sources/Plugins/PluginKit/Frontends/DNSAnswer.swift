@@ -2,13 +2,15 @@
 
 import Linux
 
-/// The addresses in a message from a name server, and for how long they hold.
+/// The addresses and names in a message from a name server, and for how long they hold.
 package struct DNSAnswer: Equatable {
     package var addresses: [IPAddress] = []
-    /// The least of the address records and of the aliases (CNAME) that lead to them, in seconds.
+    /// Where the records point to (PTR), in lower case. Those that no host can have are left out.
+    package var names: [String] = []
+    /// The least of these records and of the aliases (CNAME) that lead to them, in seconds.
     package var ttl = UInt32.max
 
-    private enum RecordType { static let a: UInt16 = 1, cname: UInt16 = 5, aaaa: UInt16 = 28 }
+    private enum RecordType { static let a: UInt16 = 1, cname: UInt16 = 5, ptr: UInt16 = 12, aaaa: UInt16 = 28 }
 
     /// - Returns: nil if the message ends before it should, or lies about its lengths.
     package init?(_ message: [UInt8]) {
@@ -25,12 +27,56 @@ package struct DNSAnswer: Equatable {
             case (RecordType.a, 4), (RecordType.aaaa, 16):
                 guard let address = IPAddress(bytes: data) else { return nil }
                 addresses.append(address)
+            case (RecordType.ptr, _):
+                guard let labels = DNSAnswer.labels(at: data.startIndex, upTo: data.endIndex, in: message) else { return nil }
+                if let name = DNSAnswer.hostName(labels), !names.contains(name) { names.append(name) }
             case (RecordType.cname, _): break
             default: continue
             }
             // A TTL with the highest bit set is 0; RFC 2181, section 8.
             ttl = min(ttl, seconds > UInt32(Int32.max) ? 0 : seconds)
         }
+    }
+
+    /// The labels of a name, wherever its pointers lead.
+    /// - Parameter end: Where its part before the first pointer must end.
+    /// - Returns: nil if it is malformed: out of the message, longer than 255 bytes, or with a pointer that does not lead back, as in a loop.
+    private static func labels(at start: Int, upTo end: Int, in message: [UInt8]) -> [ArraySlice<UInt8>]? {
+        var labels: [ArraySlice<UInt8>] = []
+        var size = 1
+        var index = start
+        /// The name, or the part of it that a pointer led to, begins here: the next pointer must lead before it.
+        var begin = start
+        var hasJumped = false
+        while index < message.count {
+            let length = Int(message[index])
+            if length == 0 { return hasJumped || index + 1 == end ? labels : nil }
+            if length & 0xc0 == 0xc0 {
+                guard index + 1 < message.count, hasJumped || index + 2 == end else { return nil }
+                let target = (length & 0x3f) << 8 | Int(message[index + 1])
+                guard target < begin else { return nil }
+                (index, begin, hasJumped) = (target, target, true)
+                continue
+            }
+            size += length + 1
+            guard length < 64, size <= 255, index + 1 + length <= message.count else { return nil }
+            labels.append(message[(index + 1)..<(index + 1 + length)])
+            index += 1 + length
+        }
+        return nil
+    }
+
+    /// - Returns: nil if it is no name of a host: with a dot inside a label, it would pass for one below another domain.
+    private static func hostName(_ labels: [ArraySlice<UInt8>]) -> String? {
+        let isPlain = labels.joined().allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        return isPlain && !labels.isEmpty ? labels.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".").lowercased() : nil
     }
 
     private struct Reader {

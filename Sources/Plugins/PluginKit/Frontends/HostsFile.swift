@@ -20,12 +20,26 @@ package struct HostsFile: Sendable {
 
     package static func addresses(of name: String, in text: String) -> [IPAddress] {
         var found: [IPAddress] = []
-        for line in text.split(whereSeparator: \.isNewline) {
-            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
+        for words in lines(text) {
             guard words.dropFirst().contains(where: { $0.lowercased() == name }), let address = IPAddress(words[0]) else { continue }
             if !found.contains(address) { found.append(address) }
         }
         return found
+    }
+
+    /// The names beside an address, in lower case; none if the file has no such line.
+    package func names(of address: IPAddress) -> [String] {
+        guard let text = contents() else { return [] }
+        var found: [String] = []
+        for words in HostsFile.lines(text) where IPAddress(words[0]) == address {
+            for name in words.dropFirst().map({ $0.lowercased() }) where !found.contains(name) && found.count < AddressNames.most { found.append(name) }
+        }
+        return found
+    }
+
+    /// An address and its names each.
+    private static func lines(_ text: String) -> some Sequence<[Substring]> {
+        text.split(whereSeparator: \.isNewline).lazy.map { $0.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace) }.filter { !$0.isEmpty }
     }
 
     private static func family(_ addresses: [IPAddress]) -> NameAnswer.Family {

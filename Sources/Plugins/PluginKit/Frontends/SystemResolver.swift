@@ -24,12 +24,59 @@ package struct SystemResolver: Sendable {
         }
     }
 
-    private func answer(for name: String) -> NameAnswer {
-        if let answer = hosts.answer(for: name) { return answer }
-        return NameAnswer(v4: ask(name, ns_t_a), v6: ask(name, ns_t_aaaa))
+    /// The names of an address, each confirmed by its own addresses.
+    package var names: AddressResolver {
+        { address in
+            do {
+                return try await onThreadOfItsOwn("resolve") { names(of: address) }
+            } catch {
+                var failed = AddressNames()
+                failed.problem = "\(error)"
+                return failed
+            }
+        }
     }
 
-    private func ask(_ name: String, _ type: ns_type) -> NameAnswer.Family {
+    private func names(of address: IPAddress) -> AddressNames {
+        var found = AddressNames()
+        found.names = hosts.names(of: address)
+        if !found.names.isEmpty {
+            found.ttl = HostsFile.ttl
+            return found
+        }
+        switch ask(address.reverseName, ns_t_ptr) {
+        case .answer(let claims):
+            found.ttl = claims.ttl
+            found.confirm(claims.names, of: address) { name in
+                if let listed = hosts.answer(for: name) { return address.isV4 ? listed.v4 : listed.v6 }
+                return addresses(of: name, address.isV4 ? ns_t_a : ns_t_aaaa)
+            }
+        case .none: break
+        case .failed(let reason): found.problem = reason
+        }
+        return found
+    }
+
+    private func answer(for name: String) -> NameAnswer {
+        if let answer = hosts.answer(for: name) { return answer }
+        return NameAnswer(v4: addresses(of: name, ns_t_a), v6: addresses(of: name, ns_t_aaaa))
+    }
+
+    private func addresses(of name: String, _ type: ns_type) -> NameAnswer.Family {
+        switch ask(name, type) {
+        case .answer(let answer): answer.addresses.isEmpty ? .none(.noRecord) : .addresses(answer.addresses, ttl: answer.ttl)
+        case .none(let why): .none(why)
+        case .failed(let reason): .failed(reason)
+        }
+    }
+
+    private enum Reply {
+        case answer(DNSAnswer)
+        case none(NameAnswer.NoAddress)
+        case failed(String)
+    }
+
+    private func ask(_ name: String, _ type: ns_type) -> Reply {
         // A DNS message has at most 65,535 bytes.
         var message = [UInt8](repeating: 0, count: 65536)
         let length: Int32
@@ -46,6 +93,6 @@ package struct SystemResolver: Sendable {
         default: break
         }
         guard let answer = DNSAnswer(Array(message.prefix(Int(length)))) else { return .failed("the name server's answer is malformed") }
-        return answer.addresses.isEmpty ? .none(.noRecord) : .addresses(answer.addresses, ttl: answer.ttl)
+        return .answer(answer)
     }
 }

@@ -1330,6 +1330,96 @@ void   sallyport__plugin__v1__watch_frontends_request__free_unpacked
   assert(message->base.descriptor == &sallyport__plugin__v1__watch_frontends_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   sallyport__plugin__v1__names_of_request__init
+                     (Sallyport__Plugin__V1__NamesOfRequest         *message)
+{
+  static const Sallyport__Plugin__V1__NamesOfRequest init_value = SALLYPORT__PLUGIN__V1__NAMES_OF_REQUEST__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__names_of_request__get_packed_size
+                     (const Sallyport__Plugin__V1__NamesOfRequest *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__names_of_request__pack
+                     (const Sallyport__Plugin__V1__NamesOfRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__names_of_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__NamesOfRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__NamesOfRequest *
+       sallyport__plugin__v1__names_of_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__NamesOfRequest *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__names_of_request__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__names_of_request__free_unpacked
+                     (Sallyport__Plugin__V1__NamesOfRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   sallyport__plugin__v1__names_of_response__init
+                     (Sallyport__Plugin__V1__NamesOfResponse         *message)
+{
+  static const Sallyport__Plugin__V1__NamesOfResponse init_value = SALLYPORT__PLUGIN__V1__NAMES_OF_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t sallyport__plugin__v1__names_of_response__get_packed_size
+                     (const Sallyport__Plugin__V1__NamesOfResponse *message)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t sallyport__plugin__v1__names_of_response__pack
+                     (const Sallyport__Plugin__V1__NamesOfResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t sallyport__plugin__v1__names_of_response__pack_to_buffer
+                     (const Sallyport__Plugin__V1__NamesOfResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Sallyport__Plugin__V1__NamesOfResponse *
+       sallyport__plugin__v1__names_of_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Sallyport__Plugin__V1__NamesOfResponse *)
+     protobuf_c_message_unpack (&sallyport__plugin__v1__names_of_response__descriptor,
+                                allocator, len, data);
+}
+void   sallyport__plugin__v1__names_of_response__free_unpacked
+                     (Sallyport__Plugin__V1__NamesOfResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &sallyport__plugin__v1__names_of_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   sallyport__plugin__v1__frontends_event__init
                      (Sallyport__Plugin__V1__FrontendsEvent         *message)
 {
@@ -3072,6 +3162,121 @@ const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_frontends_request_
   (ProtobufCMessageInit) sallyport__plugin__v1__watch_frontends_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__names_of_request__field_descriptors[1] =
+{
+  {
+    "address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__NamesOfRequest, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__names_of_request__field_indices_by_name[] = {
+  0,   /* field[0] = address */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__names_of_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__names_of_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.NamesOfRequest",
+  "NamesOfRequest",
+  "Sallyport__Plugin__V1__NamesOfRequest",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__NamesOfRequest),
+  1,
+  sallyport__plugin__v1__names_of_request__field_descriptors,
+  sallyport__plugin__v1__names_of_request__field_indices_by_name,
+  1,  sallyport__plugin__v1__names_of_request__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__names_of_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor sallyport__plugin__v1__names_of_response__field_descriptors[4] =
+{
+  {
+    "names",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Sallyport__Plugin__V1__NamesOfResponse, n_names),
+    offsetof(Sallyport__Plugin__V1__NamesOfResponse, names),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ttl_seconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__NamesOfResponse, ttl_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "grace_seconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__NamesOfResponse, grace_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Sallyport__Plugin__V1__NamesOfResponse, problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned sallyport__plugin__v1__names_of_response__field_indices_by_name[] = {
+  2,   /* field[2] = grace_seconds */
+  0,   /* field[0] = names */
+  3,   /* field[3] = problem */
+  1,   /* field[1] = ttl_seconds */
+};
+static const ProtobufCIntRange sallyport__plugin__v1__names_of_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor sallyport__plugin__v1__names_of_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "sallyport.plugin.v1.NamesOfResponse",
+  "NamesOfResponse",
+  "Sallyport__Plugin__V1__NamesOfResponse",
+  "sallyport.plugin.v1",
+  sizeof(Sallyport__Plugin__V1__NamesOfResponse),
+  4,
+  sallyport__plugin__v1__names_of_response__field_descriptors,
+  sallyport__plugin__v1__names_of_response__field_indices_by_name,
+  1,  sallyport__plugin__v1__names_of_response__number_ranges,
+  (ProtobufCMessageInit) sallyport__plugin__v1__names_of_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor sallyport__plugin__v1__frontends_event__field_descriptors[2] =
 {
   {
@@ -3670,12 +3875,14 @@ void sallyport__plugin__v1__public_tls__init (Sallyport__Plugin__V1__PublicTLS_S
                                      &sallyport__plugin__v1__public_tls__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor sallyport__plugin__v1__load_balancer_adapter__method_descriptors[2] =
+static const ProtobufCMethodDescriptor sallyport__plugin__v1__load_balancer_adapter__method_descriptors[3] =
 {
   { "UpdateServices", &sallyport__plugin__v1__update_services_request__descriptor, &sallyport__plugin__v1__update_services_response__descriptor },
   { "WatchFrontends", &sallyport__plugin__v1__watch_frontends_request__descriptor, &sallyport__plugin__v1__frontends_event__descriptor },
+  { "NamesOf", &sallyport__plugin__v1__names_of_request__descriptor, &sallyport__plugin__v1__names_of_response__descriptor },
 };
 const unsigned sallyport__plugin__v1__load_balancer_adapter__method_indices_by_name[] = {
+  2,        /* NamesOf */
   0,        /* UpdateServices */
   1         /* WatchFrontends */
 };
@@ -3686,7 +3893,7 @@ const ProtobufCServiceDescriptor sallyport__plugin__v1__load_balancer_adapter__d
   "LoadBalancerAdapter",
   "Sallyport__Plugin__V1__LoadBalancerAdapter",
   "sallyport.plugin.v1",
-  2,
+  3,
   sallyport__plugin__v1__load_balancer_adapter__method_descriptors,
   sallyport__plugin__v1__load_balancer_adapter__method_indices_by_name
 };
@@ -3705,6 +3912,14 @@ void sallyport__plugin__v1__load_balancer_adapter__watch_frontends(ProtobufCServ
 {
   assert(service->descriptor == &sallyport__plugin__v1__load_balancer_adapter__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void sallyport__plugin__v1__load_balancer_adapter__names_of(ProtobufCService *service,
+                                                            const Sallyport__Plugin__V1__NamesOfRequest *input,
+                                                            Sallyport__Plugin__V1__NamesOfResponse_Closure closure,
+                                                            void *closure_data)
+{
+  assert(service->descriptor == &sallyport__plugin__v1__load_balancer_adapter__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void sallyport__plugin__v1__load_balancer_adapter__init (Sallyport__Plugin__V1__LoadBalancerAdapter_Service *service,
                                                          Sallyport__Plugin__V1__LoadBalancerAdapter_ServiceDestroy destroy)

@@ -48,6 +48,8 @@ typedef struct Sallyport__Plugin__V1__UpdateServicesRequest Sallyport__Plugin__V
 typedef struct Sallyport__Plugin__V1__AdaptedService Sallyport__Plugin__V1__AdaptedService;
 typedef struct Sallyport__Plugin__V1__UpdateServicesResponse Sallyport__Plugin__V1__UpdateServicesResponse;
 typedef struct Sallyport__Plugin__V1__WatchFrontendsRequest Sallyport__Plugin__V1__WatchFrontendsRequest;
+typedef struct Sallyport__Plugin__V1__NamesOfRequest Sallyport__Plugin__V1__NamesOfRequest;
+typedef struct Sallyport__Plugin__V1__NamesOfResponse Sallyport__Plugin__V1__NamesOfResponse;
 typedef struct Sallyport__Plugin__V1__FrontendsEvent Sallyport__Plugin__V1__FrontendsEvent;
 typedef struct Sallyport__Plugin__V1__Frontends Sallyport__Plugin__V1__Frontends;
 typedef struct Sallyport__Plugin__V1__Backend Sallyport__Plugin__V1__Backend;
@@ -553,6 +555,45 @@ struct  Sallyport__Plugin__V1__WatchFrontendsRequest
 #define SALLYPORT__PLUGIN__V1__WATCH_FRONTENDS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__watch_frontends_request__descriptor) \
      }
+
+
+struct  Sallyport__Plugin__V1__NamesOfRequest
+{
+  ProtobufCMessage base;
+  /*
+   * 4 or 16 bytes.
+   */
+  ProtobufCBinaryData address;
+};
+#define SALLYPORT__PLUGIN__V1__NAMES_OF_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__names_of_request__descriptor) \
+    , {0,NULL} }
+
+
+struct  Sallyport__Plugin__V1__NamesOfResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Those that the address has in DNS (PTR) and that have the address in turn (A, AAAA). In lower case, at most 8.
+   */
+  size_t n_names;
+  char **names;
+  /*
+   * How long the answer holds, also that there are none.
+   */
+  uint32_t ttl_seconds;
+  /*
+   * How long names may stay in force after that, while nothing better is known.
+   */
+  uint32_t grace_seconds;
+  /*
+   * Why there may be more names than these; empty if all was answered.
+   */
+  char *problem;
+};
+#define SALLYPORT__PLUGIN__V1__NAMES_OF_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&sallyport__plugin__v1__names_of_response__descriptor) \
+    , 0,NULL, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Sallyport__Plugin__V1__FrontendsEvent
@@ -1203,6 +1244,44 @@ Sallyport__Plugin__V1__WatchFrontendsRequest *
 void   sallyport__plugin__v1__watch_frontends_request__free_unpacked
                      (Sallyport__Plugin__V1__WatchFrontendsRequest *message,
                       ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__NamesOfRequest methods */
+void   sallyport__plugin__v1__names_of_request__init
+                     (Sallyport__Plugin__V1__NamesOfRequest         *message);
+size_t sallyport__plugin__v1__names_of_request__get_packed_size
+                     (const Sallyport__Plugin__V1__NamesOfRequest   *message);
+size_t sallyport__plugin__v1__names_of_request__pack
+                     (const Sallyport__Plugin__V1__NamesOfRequest   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__names_of_request__pack_to_buffer
+                     (const Sallyport__Plugin__V1__NamesOfRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__NamesOfRequest *
+       sallyport__plugin__v1__names_of_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__names_of_request__free_unpacked
+                     (Sallyport__Plugin__V1__NamesOfRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Sallyport__Plugin__V1__NamesOfResponse methods */
+void   sallyport__plugin__v1__names_of_response__init
+                     (Sallyport__Plugin__V1__NamesOfResponse         *message);
+size_t sallyport__plugin__v1__names_of_response__get_packed_size
+                     (const Sallyport__Plugin__V1__NamesOfResponse   *message);
+size_t sallyport__plugin__v1__names_of_response__pack
+                     (const Sallyport__Plugin__V1__NamesOfResponse   *message,
+                      uint8_t             *out);
+size_t sallyport__plugin__v1__names_of_response__pack_to_buffer
+                     (const Sallyport__Plugin__V1__NamesOfResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Sallyport__Plugin__V1__NamesOfResponse *
+       sallyport__plugin__v1__names_of_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   sallyport__plugin__v1__names_of_response__free_unpacked
+                     (Sallyport__Plugin__V1__NamesOfResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Sallyport__Plugin__V1__FrontendsEvent methods */
 void   sallyport__plugin__v1__frontends_event__init
                      (Sallyport__Plugin__V1__FrontendsEvent         *message);
@@ -1377,6 +1456,12 @@ typedef void (*Sallyport__Plugin__V1__UpdateServicesResponse_Closure)
 typedef void (*Sallyport__Plugin__V1__WatchFrontendsRequest_Closure)
                  (const Sallyport__Plugin__V1__WatchFrontendsRequest *message,
                   void *closure_data);
+typedef void (*Sallyport__Plugin__V1__NamesOfRequest_Closure)
+                 (const Sallyport__Plugin__V1__NamesOfRequest *message,
+                  void *closure_data);
+typedef void (*Sallyport__Plugin__V1__NamesOfResponse_Closure)
+                 (const Sallyport__Plugin__V1__NamesOfResponse *message,
+                  void *closure_data);
 typedef void (*Sallyport__Plugin__V1__FrontendsEvent_Closure)
                  (const Sallyport__Plugin__V1__FrontendsEvent *message,
                   void *closure_data);
@@ -1542,6 +1627,10 @@ struct Sallyport__Plugin__V1__LoadBalancerAdapter_Service
                           const Sallyport__Plugin__V1__WatchFrontendsRequest *input,
                           Sallyport__Plugin__V1__FrontendsEvent_Closure closure,
                           void *closure_data);
+  void (*names_of)(Sallyport__Plugin__V1__LoadBalancerAdapter_Service *service,
+                   const Sallyport__Plugin__V1__NamesOfRequest *input,
+                   Sallyport__Plugin__V1__NamesOfResponse_Closure closure,
+                   void *closure_data);
 };
 typedef void (*Sallyport__Plugin__V1__LoadBalancerAdapter_ServiceDestroy)(Sallyport__Plugin__V1__LoadBalancerAdapter_Service *);
 void sallyport__plugin__v1__load_balancer_adapter__init (Sallyport__Plugin__V1__LoadBalancerAdapter_Service *service,
@@ -1551,7 +1640,8 @@ void sallyport__plugin__v1__load_balancer_adapter__init (Sallyport__Plugin__V1__
 #define SALLYPORT__PLUGIN__V1__LOAD_BALANCER_ADAPTER__INIT(function_prefix__) \
     { SALLYPORT__PLUGIN__V1__LOAD_BALANCER_ADAPTER__BASE_INIT,\
       function_prefix__ ## update_services,\
-      function_prefix__ ## watch_frontends  }
+      function_prefix__ ## watch_frontends,\
+      function_prefix__ ## names_of  }
 void sallyport__plugin__v1__load_balancer_adapter__update_services(ProtobufCService *service,
                                                                    const Sallyport__Plugin__V1__UpdateServicesRequest *input,
                                                                    Sallyport__Plugin__V1__UpdateServicesResponse_Closure closure,
@@ -1560,6 +1650,10 @@ void sallyport__plugin__v1__load_balancer_adapter__watch_frontends(ProtobufCServ
                                                                    const Sallyport__Plugin__V1__WatchFrontendsRequest *input,
                                                                    Sallyport__Plugin__V1__FrontendsEvent_Closure closure,
                                                                    void *closure_data);
+void sallyport__plugin__v1__load_balancer_adapter__names_of(ProtobufCService *service,
+                                                            const Sallyport__Plugin__V1__NamesOfRequest *input,
+                                                            Sallyport__Plugin__V1__NamesOfResponse_Closure closure,
+                                                            void *closure_data);
 
 /* --- descriptors --- */
 
@@ -1596,6 +1690,8 @@ extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_services_r
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__adapted_service__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__update_services_response__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__watch_frontends_request__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__names_of_request__descriptor;
+extern const ProtobufCMessageDescriptor sallyport__plugin__v1__names_of_response__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends_event__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__frontends__descriptor;
 extern const ProtobufCMessageDescriptor sallyport__plugin__v1__backend__descriptor;
