@@ -11,7 +11,7 @@ extension PolicySnapshot {
     ///   - from: A PU: "NAMESPACE/NAME", or a name that is unique.
     ///   - to: A service or PU, named likewise, or "ADDRESS:PORT". "service:" or "pu:" before a name says which is meant.
     public func explain(from: String, to: String) -> Sallyport_Control_V1_ExplainResponse {
-        var explanation = Explanation(world: world)
+        var explanation = Explanation(world: world, names: names)
         do {
             let client = try world.findUnit(from)
             do {
@@ -48,9 +48,14 @@ struct Explanation {
     typealias Step = Sallyport_Control_V1_ExplainResponse.Step
 
     let world: PolicyWorld
+    /// The confirmed names of addresses.
+    let names: [IPAddress: [String]]
     private(set) var response = Sallyport_Control_V1_ExplainResponse()
 
-    init(world: PolicyWorld) { self.world = world }
+    init(world: PolicyWorld, names: [IPAddress: [String]]) {
+        self.world = world
+        self.names = names
+    }
 
     mutating func step(_ stage: String, _ ok: Bool, _ text: String) {
         response.steps.append(

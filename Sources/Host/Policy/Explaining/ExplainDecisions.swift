@@ -41,7 +41,7 @@ extension Explanation {
             if passing > 0 { step("encryption", false, "no service has port \(address.port) of it as its target, so nothing is encrypted") }
             return conclude(passing, of: servers.count, encrypted: .no)
         }
-        let network = client.external(address.address)
+        let network = client.external(address.address, named: names[address.address] ?? [])
         step(
             "selector", network != nil,
             network.map { "\(address.address) is in the external network \(join($0.namespace, $0.name))" }

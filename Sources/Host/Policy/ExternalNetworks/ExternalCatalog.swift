@@ -9,6 +9,8 @@ struct ExternalCatalog: Sendable {
     private var tables: [Int32: Tables] = [:]
     /// Namespaces whose tables no longer say what their networks do.
     private var stale: Set<Int32> = []
+    /// The domains of all wildcards.
+    private(set) var domains: Set<String> = []
 
     private struct Tables: Sendable {
         /// For PUs of the namespace itself.
@@ -41,6 +43,9 @@ struct ExternalCatalog: Sendable {
 
     /// Builds the tables anew where networks have changed.
     mutating func refresh() {
+        if stale.isEmpty { return }
+        domains = []
+        networks.forEach { domains.formUnion($1.domains) }
         for namespace in stale {
             let holding = (residents[namespace] ?? []).compactMap { networks[$0] }
             if holding.isEmpty {

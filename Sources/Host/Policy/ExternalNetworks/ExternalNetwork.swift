@@ -16,6 +16,8 @@ final class ExternalNetwork: Sendable {
     let resolved: [ResolvedAddress]
     let included: [CIDR]
     let excluded: [CIDR]
+    /// The domains of its wildcards: "example.com" of "*.example.com".
+    let domains: [String]
     let message: ExternalNetworkMessage
 
     init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage, resolved: [ResolvedAddress]) {
@@ -32,6 +34,7 @@ final class ExternalNetwork: Sendable {
         self.resolved = resolved.filter { names.contains($0.name) }
         included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } } + self.resolved.map { CIDR($0.address) }
         excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
+        domains = entries.compactMap { if case .namesBelow(let domain) = $0 { domain } else { nil } }
     }
 }
 

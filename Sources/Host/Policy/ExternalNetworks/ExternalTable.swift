@@ -18,6 +18,7 @@ final class ExternalTable: Sendable {
     private let v4Matches: [Match]
     private let v6Starts: [IPAddress]
     private let v6Matches: [Match]
+    let wildcards: WildcardTable
 
     init(_ networks: [ExternalNetwork]) {
         var v4 = RangeCutter()
@@ -38,6 +39,7 @@ final class ExternalTable: Sendable {
         v4Matches = v4Ranges.map(\.match)
         v6Starts = v6Ranges.map(\.start)
         v6Matches = v6Ranges.map(\.match)
+        wildcards = WildcardTable(networks)
     }
 
     /// The network with the longest prefix around an address, exclusions left out.

@@ -14,6 +14,9 @@ public final class PolicySnapshot: Sendable {
     public let problems: [Sallyport_Policy_V1_Problem]
     public let counts: PolicyCounts
 
+    /// The confirmed names of addresses, in lower case: as far as they have been needed.
+    public let names: [IPAddress: [String]]
+
     let world: PolicyWorld
     private let byKey: [UnitKey: UnitPolicy]
 
@@ -26,8 +29,26 @@ public final class PolicySnapshot: Sendable {
         self.problems = problems
         self.counts = counts
         self.world = world
+        names = [:]
         byKey = Dictionary(units.map { ($0.key, $0) }) { first, _ in first }
     }
+
+    private init(_ other: PolicySnapshot, names: [IPAddress: [String]]) {
+        generation = other.generation
+        units = other.units
+        services = other.services
+        problems = other.problems
+        counts = other.counts
+        world = other.world
+        byKey = other.byKey
+        self.names = names
+    }
+
+    /// The same policy with other names of addresses. Compiles nothing: clients come more often than documents.
+    public func with(names: [IPAddress: [String]]) -> PolicySnapshot { PolicySnapshot(self, names: names) }
+
+    /// The domains of all external networks' wildcards: "example.com" of "*.example.com".
+    public var domains: Set<String> { world.state.externalNetworks.domains }
 
     /// A local PU.
     public func unit(_ key: UnitKey) -> UnitPolicy? { byKey[key] }
@@ -35,9 +56,15 @@ public final class PolicySnapshot: Sendable {
     /// Prepares a peer's tags, `key=value` each, for the decisions of this snapshot's units.
     public func intern(_ tags: [String]) -> PeerTags { world.intern(tags) }
 
-    /// The external network that has `address`, among those that hold for `unit`: the longest prefix wins, then the
-    /// nearest namespace, then the name. Nil if none has it; its peer is then `PeerTags.unknown`.
-    public func external(_ address: IPAddress, for unit: UnitPolicy) -> ExternalMatch? { unit.external(address) }
+    /// The external network that has `address`, among those that hold for `unit`: one with the address itself wins, then the
+    /// longest wildcard above one of its names, then the longest prefix; of equals the nearest namespace's, then the first by name.
+    /// Nil if none has it; its peer is then `PeerTags.unknown`.
+    public func external(_ address: IPAddress, for unit: UnitPolicy) -> ExternalMatch? {
+        unit.external(address, named: names[address] ?? [])
+    }
+
+    /// Whether the external network of `address` hangs on its names, and these are not known.
+    public func lacksNames(of address: IPAddress, for unit: UnitPolicy) -> Bool { names[address] == nil && unit.isNamed(address) }
 }
 
 /// How many objects of each kind are in force.

@@ -123,13 +123,46 @@ public final class UnitPolicy: Sendable {
         return service.propagate && world.state.namespaces.isWithin(peer.namespace, service.scope)
     }
 
-    /// The external network that has an address, among those that hold for this PU.
-    func external(_ address: IPAddress) -> ExternalMatch? {
+    /// The external network that has an address, among those that hold for this PU: one with the address itself, then one with
+    /// a wildcard above one of its names, the longest first, then the longest prefix.
+    /// - Parameter names: Of the address, confirmed.
+    func external(_ address: IPAddress, named names: [String]) -> ExternalMatch? {
+        let best = block(address)
+        if best.prefix < 128 && !names.isEmpty, let network = network(named: names) { return world.externalMatch(network) }
+        return best.network < 0 ? nil : world.externalMatch(best.network)
+    }
+
+    /// Whether the names of an address may say which external network has it.
+    func isNamed(_ address: IPAddress) -> Bool { external.contains { !$0.wildcards.isEmpty } && block(address).prefix < 128 }
+
+    /// A peer whose names cannot be found out may be in any network with a wildcard.
+    /// - Returns: The Reject rule that would hold for it there; nil if there is none. Default actions do not count, or all that is let in by
+    ///   address would hang on DNS.
+    public func rejection(ofUnknownName ports: FlowPorts) -> Decision? {
+        for table in external {
+            for network in table.wildcards.networks {
+                guard let match = world.externalMatch(network) else { continue }
+                let decision = decide(.incoming, peer: match.tags, ports: ports)
+                if !decision.allowed && !decision.decidedBy.isDefault { return decision }
+            }
+        }
+        return nil
+    }
+
+    private func block(_ address: IPAddress) -> ExternalTable.Match {
         var best = ExternalTable.Match.none
         for table in external {
             let match = table.find(address)
             if match.prefix > best.prefix { best = match }
         }
-        return best.network < 0 ? nil : world.externalMatch(best.network)
+        return best
+    }
+
+    private func network(named names: [String]) -> Int32? {
+        var best: WildcardTable.Match?
+        for table in external {
+            if let match = table.wildcards.find(names), match.length > best?.length ?? 0 { best = match }
+        }
+        return best?.network
     }
 }
