@@ -135,6 +135,91 @@ struct PublicPortTests {
         try scene.eventually("served again") { try call() == 0 }
     }
 
+    @Test("a client with a name below a network's wildcard that has its address is let in; one that only says so is not; while the name server is silent the first is known, and nobody new", arguments: ["InternalCA", "None"])
+    func wildcards(mode: String) throws {
+        let scene = try PublicScene()
+        for address in ["10.1.0.51/24", "10.1.0.52/24"] { try scene.outside.run("ip", "address", "add", address, "dev", "eth0") }
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let names = try NameServer(
+            on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", "fd00:1::50", name: "client.eu.partner.example", grace: "5m")
+        try scene.service("{mode: \(mode)}")
+        try scene.sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: partner, namespace: /test}
+            spec: {entries: ["*.partner.example"], tags: [net=partner]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
+            """)
+        func call(from address: String) throws -> String {
+            let host = address.contains(":") ? "[fd00:1::9]" : "10.1.0.9"
+            return try scene.curl("\(mode == "None" ? "http" : "https")://\(host):445/", "--cacert", scene.bundle, "--interface", address).output
+        }
+        for address in ["10.1.0.50", "fd00:1::50"] {
+            try scene.eventually("served \(address)") { try call(from: address) == "the secret of a server" }
+            let flow = try scene.enforcer.flow { $0.verdict == "accepted" && $0.sourceAddress == address }
+            #expect(flow.source.type == "external-network" && flow.source.name == "partner" && flow.decidedBy?.rule == "public")
+        }
+        let liar = try scene.enforcer.flow({ $0.verdict == "refused" && $0.sourceAddress == "10.1.0.51" }) {
+            let answer = try call(from: "10.1.0.51")
+            #expect(answer.isEmpty)
+        }
+        #expect(liar.reason == "default-reject" && liar.source.type == "unknown" && liar.detail == nil)
+        #expect(try scene.enforcer.command("explain", "--from", "/test/server", "--to", "10.1.0.50:80").output.contains("external network /test/partner"))
+
+        names.falls(silent: true)
+        defer { names.falls(silent: false) }
+        let unknown = try scene.enforcer.flow({ $0.verdict == "refused" && $0.sourceAddress == "10.1.0.52" }) {
+            let answer = try call(from: "10.1.0.52")
+            #expect(answer.isEmpty)
+        }
+        #expect(unknown.reason == "default-reject" && unknown.detail == "the names of 10.1.0.52 could not be found out in time")
+        #expect(try call(from: "10.1.0.50") == "the secret of a server")
+    }
+
+    @Test("what a Reject rule says of a wildcard holds for whoever may have such a name, until it is known that they have none")
+    func rejectedWildcard() throws {
+        let scene = try PublicScene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", name: "client.good.example")
+        names.falls(silent: true)
+        defer { names.falls(silent: false) }
+        try scene.service("{mode: None}")
+        try scene.sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: all, namespace: /test}
+            spec: {entries: [10.1.0.0/24], tags: [net=all]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: bad, namespace: /test}
+            spec: {entries: ["*.bad.example"], tags: [net=bad]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec:
+              subject: [["app=web"]]
+              incoming:
+                - {name: kept-out, action: Reject, object: [["net=bad"]], ports: [tcp/443]}
+                - {name: public, action: Allow, object: [["net=all"]], ports: [tcp/443]}
+            """)
+        func call() throws -> String { try scene.curl("http://10.1.0.9:445/").output }
+        try scene.eventually("refused") {
+            _ = try call()
+            return try scene.enforcer.flows().contains { $0.verdict == "refused" && $0.decidedBy?.rule == "kept-out" }
+        }
+        let flow = try scene.enforcer.flow { $0.decidedBy?.rule == "kept-out" }
+        #expect(flow.reason == "rejected-by-rule" && flow.detail == "the names of 10.1.0.50 could not be found out in time")
+        names.falls(silent: false)
+        try scene.eventually("served") { try call() == "the secret of a server" }
+        #expect(try scene.enforcer.flow { $0.verdict == "accepted" && $0.sourceAddress == "10.1.0.50" }.source.name == "all")
+    }
+
     @Test("TLS 1.2 and 1.3 are served, older ones are not; sessions resume; of the application protocols HTTP/1.1 is agreed on", arguments: ["boringssl", "openssl"])
     func versions(engine: String) throws {
         let scene = try PublicScene(settings: "tls: {publicEngine: \(engine)}")

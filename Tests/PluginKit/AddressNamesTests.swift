@@ -80,13 +80,17 @@ struct AddressNamesTests {
         #expect(found.names == (0..<8).map { "h\($0).partner.example" } && found.problem == "it has more than 8 names")
     }
 
-    @Test("answers that are malformed, of another type, or no name of a host, give no name", arguments: [
+    /// A record's data, and what is said to be wrong with them.
+    private static let misfits: [([UInt8], String)] = [
         // A dot inside a label would make it one below partner.example.
         ([3, 0x78, 0x2e, 0x79, 0], ""), ([4, 0x61, 0x20, 0x62, 0x0a, 0], ""), ([0], ""), ([1, 0xff, 0], ""),
         ([5, 0x61, 0], "malformed"), ([1, 0x61], "malformed"), ([], "malformed"), ([1, 0x61, 0, 0], "malformed"), ([0xc0], "malformed"),
         ([0x41, 0x61, 0], "malformed"), ([0xff, 0xff], "malformed"),
-        (Array(repeating: [63] + [UInt8](repeating: 0x61, count: 63), count: 4).flatMap { $0 } + [0], "malformed"),
-    ] as [([UInt8], String)])
+        // 257 bytes.
+        ([[UInt8]](repeating: [63] + [UInt8](repeating: 0x61, count: 63), count: 4).flatMap { $0 } + [0], "malformed"),
+    ]
+
+    @Test("answers that are malformed, of another type, or no name of a host, give no name", arguments: misfits)
     func malformed(data: [UInt8], problem: String) async {
         server.set(reverse, 12, .records([Record(name: reverse, type: 12, ttl: 300, data: data)]))
         let found = await names()

@@ -57,16 +57,48 @@ import Testing
         #expect(try network(snapshot, "x.partner.example", for: "/c/server") == nil)
     }
 
-    @Test("names are needed where a wildcard is in sight, until they are known, and not of an address that a network has itself")
+    @Test("what a network excludes it does not have by name either, and the next one by its wildcard does")
+    func excluded() throws {
+        let snapshot = snapshot(
+            .unit("/a/server"), .externalNetwork("/a/all", ["0.0.0.0/0"]),
+            .externalNetwork("/a/a", ["192.0.2.0/24", "!192.0.2.1", "!192.0.2.4/31", "*.b.partner.example"]),
+            .externalNetwork("/a/b", ["*.partner.example"]), .externalNetwork("/a/c", ["*.b.partner.example"]))
+        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.2") == "/a/a")
+        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.1") == "/a/c")
+        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.5") == "/a/c")
+        #expect(try network(snapshot, "x.partner.example", at: "192.0.2.1") == "/a/b")
+        #expect(try network(snapshot, at: "192.0.2.1") == "/a/all")
+    }
+
+    private let ports = FlowPorts(target: 80, dialled: 80)
+
+    @Test("names are needed where a wildcard in sight has an address, until they are known, and not of one that a network has itself or excludes")
     func needed() throws {
         let snapshot = snapshot(
-            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/x", ["*.partner.example"]), .externalNetwork("/a/some", ["192.0.2.0/24", "192.0.2.9"]))
-        let (unit, other) = (try snapshot.unit("/a/server"), try snapshot.unit("/c/server"))
-        let (client, other6, listed) = (try address("192.0.2.1"), try address("2001:db8::1"), try address("192.0.2.9"))
-        #expect(snapshot.lacksNames(of: client, for: unit) && snapshot.lacksNames(of: other6, for: unit))
-        #expect(!snapshot.lacksNames(of: client, for: other))
-        #expect(!snapshot.lacksNames(of: listed, for: unit))
-        #expect(!snapshot.with(names: [client: ["x.partner.example"]]).lacksNames(of: client, for: unit))
+            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/x", ["*.partner.example", "192.0.2.0/24", "!192.0.2.8"], tags: ["in=yes"]),
+            .externalNetwork("/a/some", ["192.0.2.0/23", "192.0.2.9"]), .ruleset("/a/rules", incoming: [.allow([["in=yes"]])]))
+        func lacks(_ client: String, for unit: String = "/a/server", known: String...) throws -> Bool {
+            let names = known.isEmpty ? [:] : [try address(client): known]
+            return try snapshot.with(names: names).lacksNames(of: try address(client), for: try snapshot.unit(unit), ports)
+        }
+        #expect(try lacks("192.0.3.1") && lacks("2001:db8::1"))
+        #expect(try !lacks("192.0.3.1", for: "/c/server"))
+        #expect(try !lacks("192.0.2.9"))
+        #expect(try !lacks("192.0.2.8"))
+        #expect(try !lacks("192.0.3.1", known: "x.partner.example"))
+    }
+
+    @Test("names are not needed where whoever comes is let in at this port, or nobody is")
+    func indifferent() throws {
+        let snapshot = snapshot(
+            .unit("/a/server"), .externalNetwork("/a/x", ["*.partner.example"], tags: ["net=x"]), .externalNetwork("/a/all", ["0.0.0.0/0"], tags: ["net=all"]),
+            .ruleset("/a/rules", incoming: [
+                .allow([["net=x"]], ["tcp/80", "tcp/81"]), .allow([["net=all"]], ["tcp/81", "tcp/82"]), .reject([["net=x"]], ["tcp/82"]),
+            ]))
+        let (client, unit) = (try address("192.0.2.1"), try snapshot.unit("/a/server"))
+        for (port, isNeeded) in [(80, true), (81, false), (82, true), (83, false)] as [(UInt16, Bool)] {
+            #expect(snapshot.lacksNames(of: client, for: unit, FlowPorts(target: port, dialled: port)) == isNeeded, "\(port)")
+        }
     }
 
     @Test("other names change who a unit's peers are, and nothing else of a snapshot")
@@ -82,13 +114,15 @@ import Testing
     @Test("who may have a name that a Reject rule is about is found by that rule, of the ports it is about; default actions and Allow rules are not")
     func unknown() throws {
         let snapshot = snapshot(
-            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/bad", ["*.bad.example"], tags: ["trust=none"]),
+            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/bad", ["*.bad.example", "192.0.2.0/24", "!192.0.2.9"], tags: ["trust=none"]),
             .externalNetwork("/a/good", ["*.good.example"], tags: ["trust=some"]),
             .ruleset("/a/rules", incoming: [.reject([["trust=none"]], ["tcp/80"]), .allow([["trust=some"]])]))
         let unit = try snapshot.unit("/a/server")
-        #expect(unit.rejection(ofUnknownName: FlowPorts(target: 80, dialled: 80))?.text == "rejected by /a/rules#0")
-        #expect(unit.rejection(ofUnknownName: FlowPorts(target: 81, dialled: 81)) == nil)
-        #expect(try snapshot.unit("/c/server").rejection(ofUnknownName: FlowPorts(target: 80, dialled: 80)) == nil)
+        let (client, excluded) = (try address("192.0.2.1"), try address("192.0.2.9"))
+        #expect(unit.rejection(ofUnknownNames: client, ports)?.text == "rejected by /a/rules#0")
+        #expect(unit.rejection(ofUnknownNames: client, FlowPorts(target: 81, dialled: 81)) == nil)
+        #expect(unit.rejection(ofUnknownNames: excluded, ports) == nil)
+        #expect(try snapshot.unit("/c/server").rejection(ofUnknownNames: client, ports) == nil)
     }
 
     @Test("a wildcard that leaves a network takes its names with it")

@@ -38,7 +38,9 @@ public struct Daemon: Sendable {
         settings.timeouts = configuration.timeouts
         settings.resumption = configuration.tls.resumption
         settings.publicEngine = configuration.tls.publicEngine
-        let dataPath = try DataPath(configuration: settings) { flowLog.append($0) }
+        // What does not fit is decided without names, when its time is over.
+        let (nameless, namelessYield) = AsyncStream.makeStream(of: IPAddress.self, bufferingPolicy: .bufferingOldest(ClientNames.mostWaiting))
+        let dataPath = try DataPath(configuration: settings) { flowLog.append($0) } askNames: { namelessYield.yield($0) }
         let enforcer = Enforcer(configuration: configuration, dataPath: dataPath, hostname: hostname(), logger: Logger(label: "enforcer"))
         let plugins = PluginHost(
             configuration: PluginHostConfiguration(
@@ -62,11 +64,13 @@ public struct Daemon: Sendable {
         notifyServiceManager("READY=1")
 
         let watch = Task { await enforcer.watchNamespaces() }
+        let naming = Task { for await client in nameless { await enforcer.name(client) } }
         await live(signals, drained, dataPath, plugins, flowLog)
 
         notifyServiceManager("STOPPING=1")
         logger.info("stopping")
         watch.cancel()
+        naming.cancel()
         await store.stop()
         metrics?.stop()
         await control.stop()

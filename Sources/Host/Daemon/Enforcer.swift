@@ -31,6 +31,8 @@ public actor Enforcer {
     var sourceProblems: [String: [Sallyport_Policy_V1_Problem]] = [:]
     var refusedProblems: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Problem] = [:]
     var namedNetworks = NamedNetworks()
+    var clientNames = ClientNames()
+    var naming = Naming()
     var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
     var publicCertificates = PublicCertificates()
     private var isCompileDue = false
@@ -236,6 +238,8 @@ public actor Enforcer {
         isCompileDue = false
         let before = snapshot
         snapshot = compiler.compile()
+        clientNames.use(domains: snapshot.domains)
+        snapshot = snapshot.with(names: clientNames.names)
         logger.info("policy-compiled", metadata: [
             "generation": "\(snapshot.generation)", "services": "\(snapshot.services.count)", "units": "\(snapshot.units.count)",
         ])

@@ -14,9 +14,13 @@ public final class DataPath: Sendable {
     private let threads: Mutex<[RunningThread]>
 
     /// Starts the workers.
-    /// - Parameter flows: Takes batches of flow records, on a worker's thread: it must return within microseconds.
+    /// - Parameters:
+    ///   - flows: Takes batches of flow records, on a worker's thread: it must return within microseconds.
+    ///   - askNames: Is asked for the names of an address, likewise; the answer is `rename` or `nameless`. It may be asked again and again.
     /// - Throws: `SystemCallError` if a thread, an epoll or an eventfd cannot be had.
-    public init(configuration: DataPathConfiguration, flows: @escaping @Sendable ([FlowRecord]) -> Void) throws(SystemCallError) {
+    public init(
+        configuration: DataPathConfiguration, flows: @escaping @Sendable ([FlowRecord]) -> Void, askNames: @escaping @Sendable (IPAddress) -> Void
+    ) throws(SystemCallError) {
         workers = max(1, configuration.workers)
         var system = SystemRandomNumberGenerator()
         let ticketKeys = TicketKeys(using: &system)
@@ -28,7 +32,8 @@ public final class DataPath: Sendable {
             mailboxes.append(mailbox)
             // Made here so that a failure is thrown from here.
             nonisolated(unsafe) let worker = try Worker(  // safe: only its thread uses it afterwards
-                number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKeys: ticketKeys, flows: flows)
+                number: number, configuration: configuration, mailbox: mailbox, counters: counters, ticketKeys: ticketKeys, flows: flows,
+                askNames: askNames)
             threads.append(try RunningThread(name: "worker-\(number)") { worker.run() })
         }
         self.mailboxes = mailboxes
@@ -38,6 +43,21 @@ public final class DataPath: Sendable {
 
     /// Puts a new generation in force, for new flows at once and for live ones as their namespace says.
     public func publish(_ generation: Generation) { send { _ in .publish(generation) } }
+
+    /// Puts other names of some addresses in force, of new flows and of live ones.
+    /// - Parameter names: All that are known; those of `changed` are others than before.
+    public func rename(_ names: [IPAddress: [String]], changed: Set<IPAddress>) { send { _ in .rename(names, changed: changed) } }
+
+    /// Answers that an address has no name that matters.
+    /// - Parameters:
+    ///   - isCertain: false if it may have one that could not be found out.
+    ///   - time: For how long not to ask again.
+    public func nameless(_ address: IPAddress, isCertain: Bool, for time: Duration) {
+        send { _ in .nameless(address, isCertain: isCertain, time) }
+    }
+
+    /// Tells which addresses' names should be asked for again, if anybody needs them.
+    public func namesDue(_ addresses: [IPAddress]) { send { _ in .namesDue(addresses) } }
 
     /// Begins to serve a unit. Each worker takes its own sockets and a copy of the namespace's descriptor, and closes them in the end.
     /// - Parameters:

@@ -26,6 +26,8 @@ enum Stage: UInt8 {
     case clientHandshaking
     /// Server side, public port: waiting for an external client's first bytes inside TLS.
     case awaitingClient
+    /// Server side: a client that is no enforcer has said what it must, and what it is called is not known yet.
+    case awaitingName
     /// Server side: everything is decided; waiting for the application to take the connection.
     case diallingTarget
     /// Server side: TLS to an application that speaks only TLS.
@@ -83,6 +85,10 @@ struct Connection {
     /// The PROXY header said that the load balancer itself connects.
     var isLocal = false
     var proxyDetails: FlowProxyDetails?
+    /// The names of the source could not be found out in time.
+    var isNameOverdue = false
+    /// It was decided without them.
+    var isNameUnknown = false
     /// An external client's bytes are TLS of its own, which goes through as it is.
     var carriesTLS = false
 

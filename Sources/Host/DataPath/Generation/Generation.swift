@@ -1,6 +1,7 @@
 // What comes down from the control plane: one immutable object, replaced as a whole.
 
 import Identity
+import Linux
 import Policy
 
 /// Policy, trust and certificates as they hold together. Workers take a new one between two events.
@@ -18,6 +19,11 @@ public final class Generation: Sendable {
         self.trust = trust
         self.credentials = credentials
         self.publicCredentials = publicCredentials
+    }
+
+    /// The same with other names of addresses.
+    func with(names: [IPAddress: [String]]) -> Generation {
+        Generation(snapshot: snapshot.with(names: names), trust: trust, credentials: credentials, publicCredentials: publicCredentials)
     }
 }
 

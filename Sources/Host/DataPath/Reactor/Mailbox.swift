@@ -7,6 +7,11 @@ import Synchronization
 /// A change for a worker.
 enum WorkerMessage: Sendable {
     case publish(Generation)
+    /// The same policy, with other names of some addresses.
+    case rename([IPAddress: [String]], changed: Set<IPAddress>)
+    /// An address has no name that matters, or it could not be found out; for how long that holds.
+    case nameless(IPAddress, isCertain: Bool, Duration)
+    case namesDue([IPAddress])
     case add(UnitKey, number: UInt32, UnitSockets, namespace: Int32?)
     case remove(UnitKey)
     /// Accept no more, and end when the last flow has, or at the drain deadline.

@@ -6,6 +6,7 @@ enum TimeoutClass: UInt8, CaseIterable {
     case none
     case proxyHeader
     case sniff
+    case name
     case dial
     case handshake
     case firstBytes
@@ -45,6 +46,17 @@ struct Timeouts {
         slot.pointee.queue = .none
         slot.pointee.previous = -1
         slot.pointee.next = -1
+    }
+
+    /// The connections in a class's list, the first in time first.
+    func waiting(_ kind: TimeoutClass, in slab: borrowing Slab) -> [Int32] {
+        var found: [Int32] = []
+        var index = heads[Int(kind.rawValue)]
+        while index >= 0 {
+            found.append(index)
+            index = slab[index].pointee.next
+        }
+        return found
     }
 
     /// The earliest deadline of all; nil when nothing waits.

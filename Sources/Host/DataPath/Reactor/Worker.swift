@@ -19,6 +19,8 @@ final class Worker {
     let epoll: Int32
     /// Where flow records go, in batches.
     let flows: @Sendable ([FlowRecord]) -> Void
+    /// Asks the control plane for the names of an address; the answer is a message.
+    let askNames: @Sendable (IPAddress) -> Void
     /// Protects tickets; the same for all workers, so that any of them resumes.
     let ticketKeys: TicketKeys
 
@@ -35,6 +37,7 @@ final class Worker {
     /// Peers seen under this snapshot, by the identity object the verifier keeps.
     var knownPeers: [ObjectIdentifier: KnownPeer] = [:]
     var knownNetworks: [String: KnownPeer] = [:]
+    var sourceNames = SourceNames()
     var flowRules: [ObjectIdentifier: FlowRule] = [:]
     /// For services whose applications speak only TLS.
     var targetContexts: [TargetContextKey: any TLSContext] = [:]
@@ -73,7 +76,7 @@ final class Worker {
 
     init(
         number: Int, configuration: DataPathConfiguration, mailbox: Mailbox, counters: [WorkerCounters], ticketKeys: TicketKeys,
-        flows: @escaping @Sendable ([FlowRecord]) -> Void
+        flows: @escaping @Sendable ([FlowRecord]) -> Void, askNames: @escaping @Sendable (IPAddress) -> Void
     ) throws(SystemCallError) {
         self.number = number
         self.configuration = configuration
@@ -82,6 +85,7 @@ final class Worker {
         allCounters = counters
         self.ticketKeys = ticketKeys
         self.flows = flows
+        self.askNames = askNames
         random = RandomIDs()
         timeouts = Timeouts(durations: Worker.durations(configuration.timeouts))
         epoll = try syscall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
@@ -108,6 +112,8 @@ final class Worker {
             // An enforcer's ClientHello comes right behind its SYN; who says nothing for this long speaks
             // a protocol in which the server begins, and must not be kept waiting.
             case .sniff: 50_000_000
+            // Both look-ups and one lost question (resolv.conf(5), here asked again after 2 s); a client that dials anew is let in sooner then.
+            case .name: 3_000_000_000
             case .dial: nanoseconds(timeouts.dial)
             case .handshake: nanoseconds(timeouts.handshake)
             // A client that began what looks like a ClientHello has this long to finish it before its bytes go on as they are.
@@ -196,6 +202,7 @@ final class Worker {
         case .awaitingMode: awaitMode(slot)
         case .clientHandshaking: clientHandshake(slot)
         case .awaitingClient: awaitClient(slot)
+        case .awaitingName: awaitName(slot)
         case .diallingTarget: targetDialled(slot)
         case .targetHandshaking: targetHandshake(slot)
         case .relaying: relay(slot)
@@ -208,6 +215,7 @@ final class Worker {
         case .none: break
         case .proxyHeader: proxyHeaderOverdue(slot)
         case .sniff: slot.pointee.stage == .awaitingClient ? openTarget(slot) : nothingHeard(slot)
+        case .name: nameOverdue(slot)
         case .dial: refuse(slot, .dialTimeout, detail: "\(slot.pointee.target) did not answer")
         case .handshake: refuse(slot, slot.pointee.stage == .awaitingPreface ? .prefaceTimeout : .handshakeTimeout)
         case .firstBytes: firstBytesOverdue(slot)

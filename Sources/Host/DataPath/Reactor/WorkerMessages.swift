@@ -11,6 +11,10 @@ extension Worker {
     func receive(_ message: WorkerMessage) {
         switch message {
         case .publish(let generation): publish(generation)
+        case .rename(let names, let changed): rename(names, changed)
+        case .nameless(let address, let isCertain, let time):
+            nameless(address, SourceNames.Nameless(until: now &+ nanoseconds(time), isCertain: isCertain))
+        case .namesDue(let addresses): namesDue(addresses)
         case .add(let key, let number, let sockets, let namespace): add(key, number, sockets, namespace)
         case .remove(let key): remove(key)
         case .drain: drain()
@@ -30,8 +34,19 @@ extension Worker {
         let trustChanged = old?.trust.generation != new.trust.generation
         if trustChanged || verifier == nil { verifier = PeerVerifier(trust: new.trust) }
         for unit in units.values { update(unit, trustChanged: trustChanged) }
+        sourceNames.forgetNameless()
+        sourceNames.follow(new.snapshot)
         // Also when only trust changed: a peer's root may have gone.
-        judgeLiveFlows()
+        judgeLiveFlows { _ in true }
+        settleNames { _ in true }
+    }
+
+    private func rename(_ names: [IPAddress: [String]], _ changed: Set<IPAddress>) {
+        guard let renamed = generation?.with(names: names) else { return }
+        generation = renamed
+        sourceNames.follow(renamed.snapshot)
+        judgeLiveFlows { $0.pointee.mode == .external && changed.contains($0.pointee.source.address) }
+        settleNames(of: changed.contains)
     }
 
     private func update(_ unit: UnitState, trustChanged: Bool) {
@@ -96,19 +111,21 @@ extension Worker {
     private func drain() {
         isDraining = true
         for unit in units.values { stopAccepting(unit) }
+        // Nobody will bring names any more.
+        settleNames { _ in true }
         for index in 0..<slab.capacity where slab[index].pointee.isLive {
             timeouts.start(.drain, slab[index], now: now, in: slab)
         }
     }
 
-    /// Judges every flow that policy once allowed by the policy that is in force now.
-    private func judgeLiveFlows() {
+    /// Judges flows that policy once allowed by the policy that is in force now.
+    private func judgeLiveFlows(where isMeant: (ConnectionPointer) -> Bool) {
         for index in 0..<slab.capacity {
             let slot = slab[index]
             // A load balancer's own connection may not have been decided yet.
             let isUndelivered = slot.pointee.stage.isUndelivered && slot.pointee.decision != nil
             guard slot.pointee.isLive, isUndelivered || slot.pointee.stage == .relaying || slot.pointee.stage == .diallingTarget
-                || slot.pointee.stage == .targetHandshaking, let unit = slot.pointee.unit
+                || slot.pointee.stage == .targetHandshaking, isMeant(slot), let unit = slot.pointee.unit
             else { continue }
             guard let verdict = judgement(of: slot), verdict.allowed else {
                 // For the application it is a new flow, and for those the new policy holds at once.

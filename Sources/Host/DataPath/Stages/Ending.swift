@@ -8,7 +8,8 @@ import TLSEngine
 extension Worker {
     /// Refuses by policy.
     func refuse(_ slot: ConnectionPointer, _ decision: Decision) {
-        refuse(slot, decision.decidedBy.isDefault ? .defaultReject : .rejectedByRule)
+        let detail = slot.pointee.isNameUnknown ? "the names of \(slot.pointee.source.address) could not be found out in time" : nil
+        refuse(slot, decision.decidedBy.isDefault ? .defaultReject : .rejectedByRule, detail: detail)
     }
 
     /// Ends a flow that never was, tells the other end why where it can be told, and records it.

@@ -72,7 +72,7 @@ extension Worker {
     }
 
     /// No enforcer: an external network like any other, allowed or refused by the rules, in plain.
-    private func stranger(_ slot: ConnectionPointer) {
+    func stranger(_ slot: ConnectionPointer) {
         if slot.pointee.isPublic { return openPublic(slot) }
         slot.pointee.mode = .external
         guard let decision = decideExternal(slot) else { return }
@@ -108,6 +108,7 @@ extension Worker {
         slot.pointee.far = Leg()
         slot.pointee.peer = nil
         slot.pointee.decision = nil
+        slot.pointee.isNameUnknown = false
         slot.pointee.mode = .wrapped
         wire.pointee.clear()
         wire.pointee.input.update(from: plain, count: count)
@@ -121,13 +122,25 @@ extension Worker {
         slot.pointee.service.flatMap { generation?.publicCredentials[$0.path]?.passthrough } ?? false
     }
 
+    /// - Returns: nil if there is nothing to decide: the connection has been refused, or waits for the names of its source and comes again.
     func decideExternal(_ slot: ConnectionPointer) -> Decision? {
         guard let policy = slot.pointee.unit?.policy else {
             refuse(slot, .notReady, detail: "no policy for this unit yet; see sallyport status")
             return nil
         }
+        let ports = incomingPorts(slot, policy)
+        let name = sourceName(slot, policy, ports)
+        if name == .awaited {
+            // Who has said nothing yet may still turn out to be an enforcer.
+            if !slot.pointee.partial.isEmpty { slot.pointee.stage = .awaitingName }
+            return nil
+        }
         let peer = knownNetwork(slot.pointee.source.address, for: policy)
         slot.pointee.peer = peer
-        return policy.decide(.incoming, peer: peer.tags, ports: incomingPorts(slot, policy))
+        let decision = policy.decide(.incoming, peer: peer.tags, ports: ports)
+        slot.pointee.isNameUnknown = name == .unknown
+        // What cannot be found out opens nothing that a name would have closed.
+        if name == .unknown && decision.allowed, let rejection = policy.rejection(ofUnknownNames: slot.pointee.source.address, ports) { return rejection }
+        return decision
     }
 }

@@ -7,7 +7,7 @@ import SallyportProtocol
 extension PolicyCompiler {
     /// What `validate` says of an object, with its name and place.
     func check(_ object: PolicyObject) -> [Problem] {
-        var found = validate(object).map { problem in
+        validate(object).map { problem in
             Problem.with {
                 $0.key = object.key
                 $0.origin = object.origin
@@ -16,20 +16,6 @@ extension PolicyCompiler {
                 $0.severity = problem.severity
             }
         }
-        if case .externalNetwork(let network)? = object.spec {
-            for (index, entry) in network.entries.enumerated() {
-                guard case .namesBelow? = try? ExternalEntry(entry) else { continue }
-                found.append(
-                    .with {
-                        $0.key = object.key
-                        $0.origin = object.origin
-                        $0.field = "spec.entries[\(index)]"
-                        $0.message = "matches nothing: DNS does not tell which names there are below another; list the names themselves, or their addresses"
-                        $0.severity = .warning
-                    })
-            }
-        }
-        return found
     }
 
     /// - Parameter object: Checked.

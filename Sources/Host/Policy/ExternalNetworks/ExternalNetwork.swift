@@ -36,6 +36,9 @@ final class ExternalNetwork: Sendable {
         excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
         domains = entries.compactMap { if case .namesBelow(let domain) = $0 { domain } else { nil } }
     }
+
+    /// Whether the network has no name of an address below its wildcards, because an exclusion has the address.
+    func excludes(_ address: IPAddress) -> Bool { excluded.contains { $0.contains(address) } }
 }
 
 /// An address that a name of an external network has.

@@ -9,31 +9,29 @@ struct WildcardTable: Sendable {
         let order: Int
     }
 
-    /// By domain.
-    private var matches: [String: Match] = [:]
+    /// By domain, in order.
+    private var matches: [String: [Match]] = [:]
+    /// The networks that have wildcards, by name.
+    let networks: [Int32]
 
     init(_ networks: [ExternalNetwork]) {
-        for (order, network) in networks.sorted(by: { $0.name < $1.name }).enumerated() {
-            for domain in network.domains where matches[domain] == nil {
-                matches[domain] = Match(network: network.id, length: domain.utf8.count, order: order)
+        let named = networks.filter { !$0.domains.isEmpty }.sorted { $0.name < $1.name }
+        self.networks = named.map(\.id)
+        for (order, network) in named.enumerated() {
+            for domain in Set(network.domains) {
+                matches[domain, default: []].append(Match(network: network.id, length: domain.utf8.count, order: order))
             }
         }
     }
 
-    var isEmpty: Bool { matches.isEmpty }
-
-    /// The networks that have wildcards, in a fixed order.
-    var networks: [Int32] {
-        var seen: Set<Int32> = []
-        return matches.values.sorted { $0.order < $1.order }.map(\.network).filter { seen.insert($0).inserted }
-    }
-
-    /// - Parameter names: Of one address, in lower case.
-    func find(_ names: [String]) -> Match? {
+    /// - Parameters:
+    ///   - names: Of one address, in lower case.
+    ///   - mayHave: Whether a network does not exclude the address.
+    func find(_ names: [String], where mayHave: (Int32) -> Bool) -> Match? {
         var best: Match?
         for name in names {
             for domain in domains(above: name) {
-                guard let match = matches[domain] else { continue }
+                guard let match = matches[domain]?.first(where: { mayHave($0.network) }) else { continue }
                 if best.map({ ($0.length, match.order) < (match.length, $0.order) }) ?? true { best = match }
                 // Those further up are shorter.
                 break

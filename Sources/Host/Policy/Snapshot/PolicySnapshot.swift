@@ -63,8 +63,10 @@ public final class PolicySnapshot: Sendable {
         unit.external(address, named: names[address] ?? [])
     }
 
-    /// Whether the external network of `address` hangs on its names, and these are not known.
-    public func lacksNames(of address: IPAddress, for unit: UnitPolicy) -> Bool { names[address] == nil && unit.isNamed(address) }
+    /// Whether the verdict on a connection from `address` hangs on its names, and these are not known.
+    public func lacksNames(of address: IPAddress, for unit: UnitPolicy, _ ports: FlowPorts) -> Bool {
+        names[address] == nil && unit.hangsOnNames(of: address, ports)
+    }
 }
 
 /// How many objects of each kind are in force.

@@ -128,25 +128,34 @@ public final class UnitPolicy: Sendable {
     /// - Parameter names: Of the address, confirmed.
     func external(_ address: IPAddress, named names: [String]) -> ExternalMatch? {
         let best = block(address)
-        if best.prefix < 128 && !names.isEmpty, let network = network(named: names) { return world.externalMatch(network) }
+        if best.prefix < 128 && !names.isEmpty, let network = network(of: address, named: names) { return world.externalMatch(network) }
         return best.network < 0 ? nil : world.externalMatch(best.network)
     }
 
-    /// Whether the names of an address may say which external network has it.
-    func isNamed(_ address: IPAddress) -> Bool { external.contains { !$0.wildcards.isEmpty } && block(address).prefix < 128 }
+    /// Whether the names of an address may change the verdict on a connection from it: were it in a network with a wildcard, it would be
+    /// let in and is not, or the other way round.
+    func hangsOnNames(of address: IPAddress, _ ports: FlowPorts) -> Bool {
+        let networks = networksByName(of: address)
+        if networks.isEmpty { return false }
+        let isAllowed = decide(.incoming, peer: external(address, named: [])?.tags ?? .unknown, ports: ports).allowed
+        return networks.contains { decide(.incoming, peer: $0.tags, ports: ports).allowed != isAllowed }
+    }
 
     /// A peer whose names cannot be found out may be in any network with a wildcard.
     /// - Returns: The Reject rule that would hold for it there; nil if there is none. Default actions do not count, or all that is let in by
     ///   address would hang on DNS.
-    public func rejection(ofUnknownName ports: FlowPorts) -> Decision? {
-        for table in external {
-            for network in table.wildcards.networks {
-                guard let match = world.externalMatch(network) else { continue }
-                let decision = decide(.incoming, peer: match.tags, ports: ports)
-                if !decision.allowed && !decision.decidedBy.isDefault { return decision }
-            }
+    public func rejection(ofUnknownNames address: IPAddress, _ ports: FlowPorts) -> Decision? {
+        for network in networksByName(of: address) {
+            let decision = decide(.incoming, peer: network.tags, ports: ports)
+            if !decision.allowed && !decision.decidedBy.isDefault { return decision }
         }
         return nil
+    }
+
+    /// The networks that may have an address by its names: they have wildcards, and neither has another the address itself nor do they exclude it.
+    private func networksByName(of address: IPAddress) -> [ExternalMatch] {
+        if external.allSatisfy(\.wildcards.networks.isEmpty) || block(address).prefix == 128 { return [] }
+        return external.flatMap(\.wildcards.networks).compactMap(world.externalMatch).filter { !$0.network.excludes(address) }
     }
 
     private func block(_ address: IPAddress) -> ExternalTable.Match {
@@ -158,10 +167,11 @@ public final class UnitPolicy: Sendable {
         return best
     }
 
-    private func network(named names: [String]) -> Int32? {
+    private func network(of address: IPAddress, named names: [String]) -> Int32? {
         var best: WildcardTable.Match?
+        func mayHave(_ network: Int32) -> Bool { world.state.externalNetworks.networks[network]?.excludes(address) == false }
         for table in external {
-            if let match = table.wildcards.find(names), match.length > best?.length ?? 0 { best = match }
+            if let match = table.wildcards.find(names, where: mayHave), match.length > best?.length ?? 0 { best = match }
         }
         return best?.network
     }
