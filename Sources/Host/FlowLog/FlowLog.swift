@@ -62,6 +62,9 @@ public final class FlowLog: Sendable {
     public var counters: FlowCounters { shared.counters }
 
     public var metrics: [MetricFamily] { counters.metrics }
+
+    /// Flows refused for their PROXY header in the last hour.
+    public var proxyRefusals: [ProxyRefusals.Count] { shared.proxyRefusals }
 }
 
 /// What the log's thread shares with those who ask.
@@ -70,6 +73,7 @@ final class FlowLogShared: Sendable {
         var ring: FlowRing
         var watchers: [FlowWatcherQueue] = []
         var counters = FlowCounters()
+        var proxyRefusals = ProxyRefusals()
     }
 
     private let state: Mutex<State>
@@ -84,13 +88,21 @@ final class FlowLogShared: Sendable {
 
     var counters: FlowCounters { state.withLock { $0.counters } }
 
+    var proxyRefusals: [ProxyRefusals.Count] { state.withLock { $0.proxyRefusals.counts(at: FlowLogShared.now) } }
+
+    /// Seconds that are never set back.
+    private static var now: Int64 { Int64(clinux_monotonic() / 1_000_000_000) }
+
     func change(_ body: (inout FlowCounters) -> Void) { state.withLock { body(&$0.counters) } }
 
     /// Counts all of `batch`.
     /// - Returns: Those of its records that are to be seen.
     func take(_ batch: [FlowRecord]) -> [FlowRecord] {
         state.withLock { state in
-            for record in batch { state.counters.count(record) }
+            for record in batch {
+                state.counters.count(record)
+                if ProxyRefusals.concerns(record) { state.proxyRefusals.count(record, at: FlowLogShared.now) }
+            }
             let seen = batch.contains(where: \.isSilent) ? batch.filter { !$0.isSilent } : batch
             state.ring.append(seen)
             state.watchers.removeAll { !$0.offer(seen) }

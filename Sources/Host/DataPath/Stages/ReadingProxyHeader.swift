@@ -84,6 +84,7 @@ extension Worker {
         switch ProxyHeader.parse(slot.pointee.partial.bytes) {
         case .absent, .incomplete: return false
         case .header, .malformed:
+            slot.pointee.service = service
             refuse(
                 slot, .proxyHeaderUntrusted,
                 detail: "\(slot.pointee.tcpPeer.address) is in none of the subnets of \(service.path): the load balancer probably preserves client addresses, which must be off where it sends PROXY headers; or add its subnet")
