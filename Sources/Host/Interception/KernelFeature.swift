@@ -13,6 +13,14 @@ public struct KernelFeature: Sendable, Equatable {
     public let detail: String
     /// What to do where it is missing, or empty.
     public let mend: String
+
+    package init(name: String, available: Bool, isRequired: Bool, detail: String, mend: String) {
+        self.name = name
+        self.available = available
+        self.isRequired = isRequired
+        self.detail = detail
+        self.mend = mend
+    }
 }
 
 /// Tries everything that the enforcer asks of the kernel, in a network namespace made for this and gone afterwards.

@@ -71,7 +71,7 @@ extension PolicyCompiler {
 }
 
 /// PUs of one namespace that satisfy the same atoms have the same policy.
-private struct Alike: Hashable {
+struct Alike: Hashable {
     let namespace: Int32
     let atoms: [UInt32]
 }
