@@ -31,6 +31,28 @@ import Testing
         #expect(unit.plan.publicPorts == [8003] && unit.plan.servedPorts == [80, 81, 82, 83])
         #expect(unit.service(publicPort: 8003)?.path == "/acme/shop/b")
         #expect(unit.service(publicPort: 80) == nil && unit.services(targetPort: 80).map(\.path) == ["/acme/shop/plain"])
+        let problems = snapshot.problems.filter { $0.field == "spec.publicPort" }
+        #expect(problems.map(\.origin) == ["/acme/shop/clash", "/acme/wide"] && problems.allSatisfy { $0.severity == .warning })
+        #expect(problems.map(\.message) == [
+            "80 is the target port of /acme/shop/plain, which /acme/shop/web implements too; there it serves that one's peers and nobody else, give this one another public port",
+            "8003 is the public port of /acme/shop/b too, and /acme/shop/web implements both; there it serves the other, give this one another public port",
+        ])
+    }
+
+    @Test("services with one public port are told of once, however many units there are, and not at all where no unit of this node has both")
+    func takenPublicPorts() throws {
+        var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")
+        _ = compiler.apply(
+            upserts: [
+                .unit("/a/one", ["app=x", "app=y"]), .unit("/a/two", ["app=x", "app=y"]), .unit("/a/three", ["app=x"]),
+                .service("/a/x", target: [["app=x"]], targetPort: 80, publicPort: 8003), .service("/a/y", target: [["app=y"]], targetPort: 81, publicPort: 8003),
+            ], removes: [])
+        func told(_ snapshot: PolicySnapshot) -> [String] { snapshot.problems.filter { $0.field == "spec.publicPort" }.map(\.origin) }
+        #expect(told(compiler.compile()) == ["/a/y"])
+        _ = compiler.apply(upserts: [.unit("/a/one", ["app=x"]), .unit("/a/two", ["app=y"])], removes: [])
+        let apart = compiler.compile()
+        #expect(told(apart).isEmpty)
+        #expect(try apart.unit("/a/two").service(publicPort: 8003)?.path == "/a/y")
     }
 
     @Test("a service that is disabled or whose selector changes is served no more")

@@ -30,7 +30,7 @@ extension PolicyCompiler {
         }
         pending = PendingChanges()
         return PolicySnapshot(
-            generation: generation, units: units, services: compiled.services, problems: documentProblems + overlapProblems(),
+            generation: generation, units: units, services: compiled.services, problems: documentProblems + overlapProblems() + TakenPublicPort.problems(units),
             counts: counts, world: world)
     }
 

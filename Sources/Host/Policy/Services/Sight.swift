@@ -69,17 +69,25 @@ extension ServiceCatalog {
 extension FrontendOverlap {
     /// A warning about the service that loses.
     func problem(_ tree: NamespaceTree) -> Problem {
+        loser.warning(
+            "spec.loadBalancer",
+            "\(frontend) is a frontend of \(winner.path) and of \(loser.path); for the processing units of \(tree[namespace].path) "
+                + "the first wins, give the other another address or port")
+    }
+}
+
+extension Service {
+    /// What is wrong with it beside others; its own faults are found before it is compiled.
+    func warning(_ field: String, _ message: String) -> Problem {
         .with {
             $0.key = .with {
                 $0.kind = .tcpService
-                $0.namespace = loser.namespace
-                $0.name = loser.name
+                $0.namespace = namespace
+                $0.name = name
             }
-            $0.origin = loser.path
-            $0.field = "spec.loadBalancer"
-            $0.message =
-                "\(frontend) is a frontend of \(winner.path) and of \(loser.path); for the processing units of \(tree[namespace].path) "
-                + "the first wins, give the other another address or port"
+            $0.origin = path
+            $0.field = field
+            $0.message = message
             $0.severity = .warning
         }
     }

@@ -28,6 +28,8 @@ public final class UnitPolicy: Sendable {
     private let served: [(port: UInt16, services: [Service])]
     /// By public port, the service that decides a tie.
     private let published: [(port: UInt16, service: Service)]
+    /// Services whose public port it does not serve, since there it serves another.
+    let publicPortsTaken: [TakenPublicPort]
     /// Of its namespace and those above, the nearest first.
     private let external: [ExternalTable]
 
@@ -50,10 +52,21 @@ public final class UnitPolicy: Sendable {
         self.served = Dictionary(grouping: services, by: \.targetPort).map { (port: $0.key, services: $0.value) }
         // Where another service has its target, that one is served: peers must not be led to the wrong port.
         let targets = Set(self.served.map(\.port))
-        published = Dictionary(services.filter { $0.publicPort != 0 && !targets.contains($0.publicPort) }.map { ($0.publicPort, $0) }) { first, _ in first }
-            .map { (port: $0.key, service: $0.value) }
+        var published: [UInt16: Service] = [:]
+        var taken: [TakenPublicPort] = []
+        for service in services where service.publicPort != 0 {
+            if targets.contains(service.publicPort), let other = services.first(where: { $0.targetPort == service.publicPort }) {
+                taken.append(TakenPublicPort(loser: service, winner: other, unit: key))
+            } else if let other = published[service.publicPort] {
+                taken.append(TakenPublicPort(loser: service, winner: other, unit: key))
+            } else {
+                published[service.publicPort] = service
+            }
+        }
+        self.published = published.map { (port: $0.key, service: $0.value) }
+        publicPortsTaken = taken
         plan = UnitPlan(
-            frontends: frontends, servedPorts: targets, publicPorts: Set(published.map(\.port)),
+            frontends: frontends, servedPorts: targets, publicPorts: Set(published.keys),
             deliversAsClient: services.contains(where: \.deliversAsClient))
         external = world.state.externalNetworks.tables(for: record.namespace, tree)
     }
