@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import FlowFormat
+import Linux
 import SallyportProtocol
 
 struct ServicesCommand: DaemonCommand {
@@ -28,13 +29,13 @@ struct ServicesCommand: DaemonCommand {
     private func table(_ services: [Sallyport_Control_V1_ServiceStatus]) -> Table {
         var table = Table(
             ("SERVICE", .left), ("FRONTENDS", .flexible), ("TARGET", .right), ("TLS", .left), ("PUBLIC", .left), ("TARGETS", .flexible),
-            ("ADAPTER", .left), ("PROBLEM", .flexible))
+            ("ADAPTER", .left), ("SERVERS", .left), ("PROBLEM", .flexible))
         for service in services {
             table.add(
                 .init(path(service.namespace, service.name)), .init(service.frontends.joined(separator: " ")),
                 .init("\(service.targetPort)"), .init(service.tlsOnly ? "only" : ""),
                 .init(publicPort(service)), .init(service.targets.joined(separator: " ")),
-                .init(service.adapter), 
+                .init(service.adapter), servers(service.backends),
                 .init([service.problem, service.publicProblem].filter { !$0.isEmpty }.joined(separator: "; "), .bad))
         }
         return table
@@ -45,6 +46,22 @@ struct ServicesCommand: DaemonCommand {
         guard service.publicPort > 0 else { return "" }
         let end = service.publicCertificateNotAfter > 0 ? "until \(date(service.publicCertificateNotAfter))" : ""
         return ["\(service.publicPort)", service.publicTlsMode, end].filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    /// Those behind the load balancer: "2 up, 1 down".
+    private func servers(_ servers: [Sallyport_Plugin_V1_Backend]) -> Table.Cell {
+        let counts = Dictionary(grouping: servers, by: \.state).mapValues(\.count).sorted { $0.key.rawValue < $1.key.rawValue }
+        return .init(counts.map { "\($0.value) \($0.key.word)" }.joined(separator: ", "), servers.contains { $0.state == .down } ? .bad : .plain)
+    }
+
+    private func json(_ json: inout JSONText, _ server: Sallyport_Plugin_V1_Backend) {
+        json.object {
+            $0.field("name", server.name)
+            $0.field("address", IPAddress(bytes: server.address).map { "\(SocketAddress($0, UInt16(clamping: server.port)))" } ?? "")
+            $0.field("state", server.state.word)
+            $0.field("proxyProtocol", server.proxyProtocol.word)
+            $0.field("detail", server.detail)
+        }
     }
 
     private func json(_ json: inout JSONText, _ service: Sallyport_Control_V1_ServiceStatus) {
@@ -60,8 +77,32 @@ struct ServicesCommand: DaemonCommand {
             $0.field("publicProblem", service.publicProblem)
             $0.field("targets", service.targets)
             $0.field("adapter", service.adapter)
+            $0.key("servers")
+            $0.array(service.backends) { json, server in self.json(&json, server) }
             $0.field("tags", service.tags)
             $0.field("problem", service.problem)
+        }
+    }
+}
+
+extension Sallyport_Plugin_V1_Backend.State {
+    fileprivate var word: String {
+        switch self {
+        case .up: "up"
+        case .down: "down"
+        case .outOfService: "out of service"
+        case .unknown, .UNRECOGNIZED: "unknown"
+        }
+    }
+}
+
+extension Sallyport_Plugin_V1_Backend.ProxyProtocol {
+    fileprivate var word: String {
+        switch self {
+        case .none: "none"
+        case .v1: "v1"
+        case .v2: "v2"
+        case .unknown, .UNRECOGNIZED: "unknown"
         }
     }
 }

@@ -34,6 +34,8 @@ public actor Enforcer {
     var clientNames = ClientNames()
     var naming = Naming()
     var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
+    /// The servers behind services' load balancers, where adapters tell of them.
+    var backends: [Sallyport_Policy_V1_ObjectKey: [Sallyport_Plugin_V1_Backend]] = [:]
     var publicCertificates = PublicCertificates()
     private var isCompileDue = false
     private var hasPolicy = false
@@ -118,6 +120,7 @@ public actor Enforcer {
             sources[key] = nil
             refusedProblems[key] = nil
             frontendProblems[key] = nil
+            backends[key] = nil
         }
         for problem in compiler.apply(upserts: upserts, removes: Array(removes)) {
             log(problem)
@@ -181,6 +184,8 @@ public actor Enforcer {
                 isOther = take(addresses: changed) || isOther
                 continue
             }
+            // An adapter may answer for a service that has gone meanwhile.
+            if sources[changed.service] != nil { backends[changed.service] = changed.backends.isEmpty ? nil : changed.backends }
             let frontends = changed.frontends.compactMap { frontend -> Frontend? in
                 guard let address = IPAddress(bytes: frontend.address), frontend.port > 0, frontend.port < 65536 else { return nil }
                 let prefix = Int(frontend.prefixLength) + (address.isV4 ? 96 : 0)
@@ -299,15 +304,22 @@ public actor Enforcer {
     func conditions() async -> (ready: Bool, texts: [String]) {
         var texts: [String] = []
         if await plugins?.requiredReady == false { texts.append("a required plugin is not ready; see sallyport plugins") }
-        if !hasPolicy { texts.append("no policy source has delivered yet; see sallyport plugins") }
-        if isPolicyLost {
-            texts.append("the policy is empty, and what it protected is refused; bring it back, or end the protection with sallyportd --uninstall")
-        }
+        texts += policyConditions
         if trust == nil { texts.append("no TLS provider has delivered a trust bundle yet; see sallyport plugins") }
         for unit in snapshot.units {
             if let problem = units.problem(of: unit.key) { texts.append("\(unit.key) is not intercepted: \(problem)") }
             if credentials[unit.key] == nil { texts.append("\(unit.key) has no certificate yet") }
         }
         return (texts.isEmpty, texts)
+    }
+
+    /// Why there is no policy, or none any more; empty when there is one.
+    var policyConditions: [String] {
+        var texts: [String] = []
+        if !hasPolicy { texts.append("no policy source has delivered yet; see sallyport plugins") }
+        if isPolicyLost {
+            texts.append("the policy is empty, and what it protected is refused; bring it back, or end the protection with sallyportd --uninstall")
+        }
+        return texts
     }
 }

@@ -69,6 +69,7 @@ extension Enforcer {
                 $0.name = service.name
             }
             if let problem = frontendProblems[key] { service.problem = problem }
+            service.backends = backends[key] ?? []
             if let entry = publicCertificates[key] {
                 service.publicTlsMode = entry.mode.shown
                 service.publicCertificateNotAfter = entry.credentials?.notAfter ?? 0
