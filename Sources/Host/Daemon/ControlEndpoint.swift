@@ -19,6 +19,7 @@ final class ControlEndpoint: ControlService {
     private let flows: FlowLog
     private let dataPath: DataPath
     private let level: LogLevel
+    private let examination: Doctor
     private let drainRequested: @Sendable () -> Void
 
     init(
@@ -30,6 +31,7 @@ final class ControlEndpoint: ControlService {
         self.flows = flows
         self.dataPath = dataPath
         self.level = level
+        examination = Doctor(enforcer: enforcer, flows: flows)
         self.drainRequested = drainRequested
     }
 
@@ -78,7 +80,7 @@ final class ControlEndpoint: ControlService {
     }
 
     func doctor(_ request: Sallyport_Control_V1_DoctorRequest) async throws -> Sallyport_Control_V1_DoctorResponse {
-        let checks = await enforcer.examine(flows: flows)
+        let checks = await examination.checks()
         return .with { $0.checks = checks }
     }
 
