@@ -6,8 +6,13 @@ import ArgumentParser
 struct Failure: Error {
     /// One sentence, lower case, with what to do.
     let message: String
+    /// There is no daemon to ask, or none that answers.
+    let isDaemonAbsent: Bool
 
-    init(_ message: String) { self.message = message }
+    init(_ message: String, isDaemonAbsent: Bool = false) {
+        self.message = message
+        self.isDaemonAbsent = isDaemonAbsent
+    }
 }
 
 /// Exit statuses (docs/cli.md). Wrong usage is ArgumentParser's: 64, EX_USAGE of sysexits.h.

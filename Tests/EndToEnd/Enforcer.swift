@@ -152,6 +152,30 @@ public final class Enforcer {
         public let frontends: [String]
         public let adapter: String
         public let problem: String
+        public let servers: [Server]
+
+        /// One behind the load balancer.
+        public struct Server: Decodable, Sendable {
+            public let name: String
+            public let address: String
+            public let state: String
+        }
+    }
+
+    /// What `sallyport doctor` says of a topic, whether the daemon runs or not.
+    public func doctor(_ topic: String) throws -> [DoctorCheck] {
+        let result = try command("doctor", "--config", configuration, "-o", "json")
+        let checks = try JSONDecoder().decode([DoctorCheck].self, from: Data(result.output.utf8))
+        let expected = checks.contains { $0.outcome == "failed" } ? Int32(1) : 0
+        if result.status != expected { throw NetworkError(what: "sallyport doctor ended with \(result.status): \(result.output)") }
+        return checks.filter { $0.topic == topic }
+    }
+
+    public struct DoctorCheck: Decodable, Sendable {
+        public let topic: String
+        public let outcome: String
+        public let text: String
+        public let mend: String
     }
 
     /// The value of a metric, with its labels as `sallyport metrics` prints them: `sallyport_problems`; nil if it is not there.

@@ -168,7 +168,18 @@ struct LoadBalancerTests {
                 #expect(seen.map(\.adapter) == ["haproxy"] && seen.first?.frontends.sorted() == ["10.1.0.9:8001", "[fd00:1::9]:8001"], "\(seen)")
             }
         }
-        func balance(to port: UInt16) throws -> NetworkProgram {
+        /// What each enforcer tells of HAProxy's servers, and the doctor's checks of topic `load-balancers`.
+        func eventuallyTells(_ server: String, _ checks: [(String, String)]) throws {
+            for enforcer in [scene.enforcer1, scene.enforcer2] {
+                try scene.eventually("told of \(server)") {
+                    try enforcer.services().first?.servers.map { "\($0.name) \($0.address) \($0.state)" } == [server]
+                }
+                let found = try enforcer.doctor("load-balancers")
+                #expect(found.map(\.outcome) == checks.map(\.0), "\(found)")
+                for (check, expected) in zip(found, checks) { #expect(check.text.contains(expected.1) && check.mend.isEmpty == (expected.0 == "passed"), "\(found)") }
+            }
+        }
+        func balance(to server: String) throws -> NetworkProgram {
             try scene.balancer.haproxy(port: 8001, """
                 global
                   stats socket \(socket) mode 600 level operator
@@ -176,13 +187,16 @@ struct LoadBalancerTests {
                   bind :::8001 v4v6
                   default_backend pool
                 backend pool
-                  server node2 10.1.0.2:\(port) send-proxy-v2 check inter 100ms fall 1
+                  server node2 \(server) send-proxy-v2 check inter 100ms fall 1
                 """)
         }
         // Its frontends are the document's, whether HAProxy answers or not.
         try shows("haproxy: \(socket) does not exist: start HAProxy", adapter: "degraded")
-        let balancer = try balance(to: 31844)
+        #expect(try scene.enforcer1.doctor("frontends").map(\.outcome).first == "failed", "nobody listens there")
+        let balancer = try balance(to: "10.1.0.2:31844")
         try shows("", adapter: "ready")
+        try eventuallyTells("pool/node2 10.1.0.2:31844 up", [("passed", "1 server")])
+        #expect(try scene.enforcer1.doctor("frontends").map(\.outcome) == ["passed"])
         for (host, source) in [("10.1.0.9", "10.1.0.1"), ("[fd00:1::9]", "fd00:1::1")] {
             try scene.eventually("served through \(host)") { try scene.call(host).output == "the secret of a server" }
             let flow = try scene.enforcer2.flow { $0.verdict == "accepted" && $0.sourceAddress == source }
@@ -190,15 +204,32 @@ struct LoadBalancerTests {
         }
         let generation = try scene.enforcer1.policyGeneration
         balancer.stop()
-        let broken = try balance(to: 1)
+        let broken = try balance(to: "10.1.0.2:1")
         try shows("haproxy: HAProxy's backend pool is DOWN: none of its servers takes connections", adapter: "ready")
+        try eventuallyTells("pool/node2 10.1.0.2:1 down", [("failed", "its only server pool/node2 for down")])
         broken.stop()
+        // At a unit's own address, to which the balancer has no way, its port is known to be wrong.
+        let astray = try balance(to: "10.244.2.10:8080")
+        try eventuallyTells("pool/node2 10.244.2.10:8080 down", [("failed", "for down"), ("warning", "is port 8080 of a unit, which is not the service's target port 80")])
+        astray.stop()
         try shows("nobody listens on \(socket): start HAProxy", adapter: "degraded")
         try FileManager.default.removeItem(atPath: socket)
-        _ = try balance(to: 31844)
+        _ = try balance(to: "10.1.0.2:31844")
         try shows("", adapter: "ready")
         #expect(try scene.enforcer1.policyGeneration == generation, "servers that come and go are no change of policy")
         try scene.eventually("served again") { try scene.call("10.1.0.9").output == "the secret of a server" }
+    }
+
+    @Test("the doctor says that a daemon does not run, what its rules hold, and that its settings are right")
+    func doctorWithoutDaemon() throws {
+        let scene = try Scene()
+        #expect(try scene.enforcer2.doctor("daemon").isEmpty)
+        try scene.enforcer2.stop()
+        #expect(try scene.enforcer2.doctor("daemon").map(\.outcome) == ["failed"])
+        #expect(try scene.enforcer2.doctor("settings").map(\.outcome) == ["passed"])
+        #expect(try scene.enforcer2.doctor("kernel").allSatisfy { $0.outcome != "failed" })
+        let held = try scene.enforcer2.doctor("interception")
+        #expect(held.map(\.outcome) == ["warning"] && held.first?.text.contains("1 network namespace") == true, "\(held)")
     }
 
     @Test("a load balancer without PROXY protocol carries the enforcers' session as well")
@@ -327,6 +358,10 @@ struct LoadBalancerTests {
         let flow = try scene.enforcer2.flow({ $0.verdict == "refused" }) { try outsider.sends(good + Array("GET / HTTP/1.0\r\n\r\n".utf8)) }
         #expect(flow.reason == "proxy-header-untrusted" && flow.sourceAddress == "10.1.0.50")
         #expect(flow.detail?.contains("preserves client addresses") == true)
+        #expect(flow.service == "/test/shop/web")
+        let told = try scene.enforcer2.doctor("proxy-protocol")
+        #expect(told.contains { $0.text == "/test/shop/web: flows refused as proxy-header-untrusted in the last hour: 1" && $0.outcome == "warning" }, "\(told)")
+        #expect(told.contains { $0.text == "/test/shop/web: flows refused as proxy-header-timeout in the last hour: 2" }, "\(told)")
         // One that is believed and says whom policy does not let in.
         let stranger = try scene.enforcer2.flow({ $0.verdict == "refused" }) { try forger.sends(good + Array("GET / HTTP/1.0\r\n\r\n".utf8)) }
         #expect(stranger.reason == "default-reject" && stranger.sourceAddress == "10.9.9.9" && stranger.proxyProtocolVersion == 1)

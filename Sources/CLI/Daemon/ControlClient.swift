@@ -32,7 +32,7 @@ struct ControlClient: Sendable {
         do {
             client = try TTRPCClient(connection: Descriptor(connectingTo: path))
         } catch let error as SystemCallError {
-            throw Failure(ControlClient.explain(error, path))
+            throw Failure(ControlClient.explain(error, path), isDaemonAbsent: [ENOENT, ENOTDIR, ECONNREFUSED].contains(error.errno))
         }
     }
 
@@ -40,7 +40,7 @@ struct ControlClient: Sendable {
         do {
             return try await client.call(service: ControlClient.service, method: method, request, timeout: ControlClient.patience)
         } catch let error as RPCError {
-            throw Failure(ControlClient.explain(error))
+            throw Failure(ControlClient.explain(error), isDaemonAbsent: error.code == .unavailable || error.code == .deadlineExceeded)
         }
     }
 

@@ -26,6 +26,9 @@ struct SallyportDaemon: AsyncParsableCommand {
         help: "Try everything that is asked of the kernel, say what is missing and what to do, and end; 1 if units cannot be protected here.")
     var isKernelCheck = false
 
+    @Flag(help: ArgumentHelp("What sallyport doctor asks where no daemon runs.", visibility: .hidden))
+    var examine = false
+
     @Flag(help: "When ending, remove every rule made, so that the units' flows pass unprotected. Without it they fail closed.")
     var uninstallAtEnd = false
 
@@ -38,11 +41,16 @@ struct SallyportDaemon: AsyncParsableCommand {
             lines.forEach { print($0) }
             throw isFit ? ExitCode.success : ExitCode.failure
         }
+        if examine {
+            // Who asks waits for the end.
+            alarm(20)
+            return examineAtRest(file: config, settings: Result { try settings() }).forEach { print($0) }
+        }
         let level = LogLevel()
         level.bootstrap()
-        var configuration = DaemonConfiguration(enforcer: hostname(), workers: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        var configuration: DaemonConfiguration
         do {
-            if let bytes = try readFile(config) { try configuration.read(bytes, file: config) }
+            configuration = try settings()
         } catch {
             throw Failure("\(error)")
         }
@@ -58,6 +66,12 @@ struct SallyportDaemon: AsyncParsableCommand {
         } catch {
             throw Failure("\(error)")
         }
+    }
+
+    private func settings() throws -> DaemonConfiguration {
+        var configuration = DaemonConfiguration(enforcer: hostname(), workers: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        if let bytes = try readFile(config) { try configuration.read(bytes, file: config) }
+        return configuration
     }
 
     /// A file's bytes; nil if there is none at the default place.
