@@ -50,6 +50,25 @@ struct DoctorCommandTests {
         #expect(interception.outcome == "warning" && interception.text.contains("2 network namespaces") && interception.mend.contains("--uninstall"))
     }
 
+    @Test("what may not be looked at is not told as well", .enabled(if: getuid() == 0, "needs root to run as another user"))
+    func unprivileged() async throws {
+        let folder = try TemporaryFolder()
+        try syscall("chmod") { chmod(folder.path, 0o755) }
+        try syscall("mkdir") { mkdir("\(folder.path)/state", 0o700) }
+        try "/run/netns/a\n".write(toFile: "\(folder.path)/state/intercepted", atomically: false, encoding: .utf8)
+        try "stateDirectory: \(folder.path)/state\n".write(toFile: "\(folder.path)/right.yaml", atomically: false, encoding: .utf8)
+        // The products may lie where others cannot go.
+        for program in ["sallyport", "sallyportd"] {
+            try FileManager.default.copyItem(atPath: sallyportPath.dropLast("sallyport".count) + program, toPath: "\(folder.path)/\(program)")
+        }
+        let command = ["doctor", "--socket", "\(folder.path)/s", "--config", "\(folder.path)/right.yaml", "-o", "json"]
+        let outcome = try await sallyport(
+            command, through: ["/usr/bin/setpriv", "--reuid", "64000", "--regid", "64000", "--clear-groups"], program: "\(folder.path)/sallyport")
+        let found = try checks(outcome)
+        #expect(found.first { $0.topic == "interception" }?.outcome == "warning", "\(outcome)")
+        #expect(found.filter { $0.topic == "kernel" }.map(\.text) == ["was not tried: only root may"])
+    }
+
     @Test("settings with which no daemon starts are a failure, with their line")
     func wrongSettings() async throws {
         let folder = try TemporaryFolder()

@@ -147,6 +147,55 @@ struct ListingTests {
         #expect(services?.last?["publicProblem"] as? String == "tls-custom-certificate: tls.key is encrypted")
     }
 
+    @Test("the servers behind a load balancer are counted by their state, and listed in JSON")
+    func servers() async throws {
+        typealias Server = Sallyport_Plugin_V1_Backend
+        func server(_ number: UInt8, _ state: Server.State, _ header: Server.ProxyProtocol) -> Server {
+            .with {
+                $0.name = "pool/\(number)"
+                if number != 5 { $0.address = .init([10, 1, 0, number]) }
+                $0.port = 8080
+                $0.state = state
+                $0.proxyProtocol = header
+                $0.detail = "UP 1/2"
+            }
+        }
+        let servers = [
+            server(1, .up, .v2), server(2, .down, .none), server(3, .up, .unknown), server(4, .outOfService, .v1), server(5, .unknown, .unknown),
+        ]
+        let fake = FakeControl {
+            $0.services = [
+                .with {
+                    $0.namespace = "/demo"
+                    $0.name = "web"
+                    $0.targetPort = 80
+                    $0.adapter = "haproxy"
+                    $0.backends = servers
+                },
+                .with {
+                    $0.namespace = "/demo"
+                    $0.name = "plain"
+                    $0.targetPort = 81
+                    $0.adapter = "static"
+                },
+            ]
+        }
+        #expect(
+            try await sallyport(["services"], asking: fake).output == """
+                SERVICE      TARGET  ADAPTER  SERVERS
+                /demo/web        80  haproxy  1 unknown, 2 up, 1 down, 1 out of service
+                /demo/plain      81  static
+
+                """)
+        let rows = try json(await sallyport(["services", "-o", "json"], asking: fake).output) as? [[String: Any]]
+        let listed = try #require(rows?.first?["servers"] as? [[String: String]])
+        #expect(listed.first == ["name": "pool/1", "address": "10.1.0.1:8080", "state": "up", "proxyProtocol": "v2", "detail": "UP 1/2"])
+        #expect(listed.compactMap { $0["state"] } == ["up", "down", "up", "out of service", "unknown"])
+        #expect(listed.compactMap { $0["proxyProtocol"] } == ["v2", "none", "unknown", "v1", "unknown"])
+        #expect(listed.last?["address"] == "")
+        #expect((rows?.last?["servers"] as? [Any])?.isEmpty == true)
+    }
+
     @Test("services and processing units are listed, in text and as JSON arrays")
     func servicesAndUnits() async throws {
         let fake = FakeControl {

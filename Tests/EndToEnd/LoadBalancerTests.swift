@@ -220,6 +220,15 @@ struct LoadBalancerTests {
         try scene.eventually("served again") { try scene.call("10.1.0.9").output == "the secret of a server" }
     }
 
+    @Test("the doctor names a service that nobody may call, until a policy makes it visible")
+    func nobodyMayCall() throws {
+        let scene = try Scene()
+        let shut = try scene.enforcer1.doctor("services")
+        #expect(shut.map(\.outcome) == ["warning"] && shut.first?.text.hasPrefix("/test/shop/web: no unit that is known") == true, "\(shut)")
+        try scene.dependency()
+        try scene.eventually("called by somebody") { try scene.enforcer1.doctor("services").map(\.outcome) == ["passed"] }
+    }
+
     @Test("the doctor says that a daemon does not run, what its rules hold, and that its settings are right")
     func doctorWithoutDaemon() throws {
         let scene = try Scene()

@@ -22,7 +22,8 @@ public struct InterceptedNamespaces: Sendable {
     }
 
     func read() throws(SystemCallError) -> [String] {
-        if access(path, F_OK) != 0 { return [] }
+        // Where it may not be looked at, opening it says so.
+        if access(path, F_OK) != 0 && [ENOENT, ENOTDIR].contains(clinux_errno()) { return [] }
         let file = try Descriptor(opening: path, flags: O_RDONLY)
         var text: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)

@@ -17,7 +17,7 @@ public func examineAtRest(file: String, settings: Result<DaemonConfiguration, an
     var checks: [DoctorCheck] = []
     switch settings {
     case .success(let configuration):
-        checks.append(facts.check("settings", .passed, "\(file) is right"))
+        checks.append(facts.check("settings", .passed, access(file, F_OK) == 0 ? "\(file) is right" : "there is no \(file), so the defaults hold"))
         checks.append(facts.interceptionCheck(InterceptedNamespaces(stateDirectory: configuration.stateDirectory)))
     case .failure(let error):
         checks.append(facts.check("settings", .failed, "\(error)", "correct it; the daemon does not start with it"))
