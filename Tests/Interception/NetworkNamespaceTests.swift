@@ -76,6 +76,8 @@ struct NetworkNamespaceTests {
     func probe() throws {
         let features = probeKernel()
         #expect(features.contains { $0.name == "nftables nat redirect" })
+        // ClientAddressTests have it make such routes: a probe that says no is wrong.
+        #expect(features.contains { $0.name == "policy routing" && $0.available })
         for feature in features {
             #expect(feature.available || !feature.isRequired, "\(feature.name): \(feature.detail)")
             #expect(feature.available == feature.mend.isEmpty, "\(feature.name)")

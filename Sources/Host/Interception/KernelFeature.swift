@@ -141,7 +141,10 @@ private func otherFeatures() -> [KernelFeature] {
         },
         feature(
             "policy routing", isRequired: false, mend: "use a kernel with CONFIG_IP_MULTIPLE_TABLES, or no target.sourceAddress: client"
-        ) { () throws(SystemCallError) in try ReturnRoute(.standard).setHere(true) },
+        ) { () throws(SystemCallError) in
+            try raiseLoopback()
+            try ReturnRoute(.standard).setHere(true)
+        },
         queues(),
     ]
 }

@@ -87,6 +87,14 @@ struct ReturnRoute {
     }
 }
 
+/// Sets `lo` up in the namespace of the calling thread. In a new one it is down, and no route can lead there.
+func raiseLoopback() throws(SystemCallError) {
+    // struct ifinfomsg, rtnetlink(7): the first interface, IFF_UP, and that only this flag is meant.
+    let message = RouteMessage(RTM_SETLINK, isNew: false, header: [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0])
+    let code = try RouteSocket().ask(message)
+    if code != 0 { throw SystemCallError(call: "RTM_SETLINK", errno: code, subject: "lo") }
+}
+
 /// One message to rtnetlink: everything in host order, attributes of four bytes.
 private struct RouteMessage {
     private(set) var bytes: [UInt8] = []
