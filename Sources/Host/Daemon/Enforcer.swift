@@ -30,7 +30,8 @@ public actor Enforcer {
     private var incoming: [String: PolicyChange] = [:]
     var sourceProblems: [String: [Sallyport_Policy_V1_Problem]] = [:]
     var refusedProblems: [Sallyport_Policy_V1_ObjectKey: Sallyport_Policy_V1_Problem] = [:]
-    var namedNetworks = NamedNetworks()
+    private var adaptedServices = AdaptedServices()
+    private var namedNetworks = NamedNetworks()
     var clientNames = ClientNames()
     var naming = Naming()
     var frontendProblems: [Sallyport_Policy_V1_ObjectKey: String] = [:]
@@ -129,6 +130,7 @@ public actor Enforcer {
         needsCompile()
         let names = namedNetworks.follow(
             upserts.filter { $0.key.kind == .externalNetwork }, removed: removes.filter { $0.kind == .externalNetwork })
+        for network in names.removes { frontendProblems[network] = nil }
         if !names.upserts.isEmpty || !names.removes.isEmpty {
             Task { await plugins?.updateServices(adapter: "static", upserts: names.upserts, removes: names.removes, replaceAll: false) }
         }
@@ -136,9 +138,12 @@ public actor Enforcer {
         let removedServices = removes.filter { $0.kind == .tcpService }
         if services.isEmpty && removedServices.isEmpty { return }
         let publicServices = publicCertificates.follow(services, removed: Array(removedServices))
-        // A task of its own with one call: what a later change tells comes later.
+        // Tasks of their own with one call each: what a later change tells comes later.
         Task { await plugins?.updatePublicServices(upserts: publicServices.upserts, removes: publicServices.removes, replaceAll: false) }
-        Task { await tellAdapters(services, removed: Array(removedServices)) }
+        for (adapter, change) in adaptedServices.follow(services, removed: Array(removedServices)) {
+            for service in change.removes { backends[service] = nil }
+            Task { await plugins?.updateServices(adapter: adapter, upserts: change.upserts, removes: change.removes, replaceAll: false) }
+        }
     }
 
     private func problem(_ key: Sallyport_Policy_V1_ObjectKey, _ origin: String, _ message: String) -> Sallyport_Policy_V1_Problem {
@@ -157,35 +162,19 @@ public actor Enforcer {
         ])
     }
 
-    /// Each adapter hears of the services that name it.
-    private func tellAdapters(_ services: [Sallyport_Policy_V1_Object], removed: [Sallyport_Policy_V1_ObjectKey]) async {
-        var byAdapter: [String: [Sallyport_Plugin_V1_AdaptedService]] = [:]
-        for object in services {
-            let balancer = object.tcpService.loadBalancer
-            let adapter = balancer.adapter.isEmpty ? "static" : balancer.adapter
-            byAdapter[adapter, default: []].append(.with {
-                $0.key = object.key
-                $0.loadBalancer = balancer
-            })
-        }
-        let adapters = Set(byAdapter.keys).union(removed.isEmpty ? [] : snapshot.services.map(\.adapter)).union(["static"])
-        for adapter in adapters {
-            await plugins?.updateServices(adapter: adapter, upserts: byAdapter[adapter] ?? [], removes: removed, replaceAll: false)
-        }
-    }
-
     /// Takes what an adapter resolved.
     func take(_ event: Sallyport_Plugin_V1_FrontendsEvent, from adapter: String) {
         // An adapter tells of servers that come and go, too: a new generation would end tickets for nothing.
         var isOther = false
         for changed in event.changed {
+            let isNetwork = changed.service.kind == .externalNetwork
+            guard isNetwork ? adapter == "static" && namedNetworks.has(changed.service) : adaptedServices.has(adapter, changed.service) else { continue }
             frontendProblems[changed.service] = changed.problem.isEmpty ? nil : "\(adapter): \(changed.problem)"
-            if changed.service.kind == .externalNetwork {
+            if isNetwork {
                 isOther = take(addresses: changed) || isOther
                 continue
             }
-            // An adapter may answer for a service that has gone meanwhile.
-            if sources[changed.service] != nil { backends[changed.service] = changed.backends.isEmpty ? nil : changed.backends }
+            backends[changed.service] = changed.backends.isEmpty ? nil : changed.backends
             let frontends = changed.frontends.compactMap { frontend -> Frontend? in
                 guard let address = IPAddress(bytes: frontend.address), frontend.port > 0, frontend.port < 65536 else { return nil }
                 let prefix = Int(frontend.prefixLength) + (address.isV4 ? 96 : 0)

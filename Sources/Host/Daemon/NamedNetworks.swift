@@ -35,6 +35,8 @@ struct NamedNetworks: Sendable {
         }
         return (upserts, removes)
     }
+
+    func has(_ network: Key) -> Bool { known.contains(network) }
 }
 
 extension Enforcer {
