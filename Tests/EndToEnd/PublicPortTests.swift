@@ -180,9 +180,41 @@ struct PublicPortTests {
         #expect(try call(from: "10.1.0.50") == "the secret of a server")
     }
 
-    @Test("what a Reject rule says of a wildcard holds for whoever may have such a name, until it is known that they have none")
+    @Test("a live flow of a client that is let in by wildcard ends when its name is gone and the grace is over; new ones are refused until it is back")
+    func wildcardGone() throws {
+        let scene = try PublicScene()
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", name: "client.partner.example")
+        try scene.service("{mode: None}")
+        try scene.sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: partner, namespace: /test}
+            spec: {entries: ["*.partner.example"], tags: [net=partner]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
+            """)
+        func call() throws -> String { try scene.curl("http://10.1.0.9:445/").output }
+        try scene.eventually("served") { try call() == "the secret of a server" }
+        let live = try LiveFlow(from: scene.outside, to: "10.1.0.9", port: 445)
+        #expect(try live.asksAgain() == 2)
+        let ended = try scene.enforcer.flow({ $0.reason == "policy-changed" }) {
+            try names.answers("10.1.0.51")
+            try live.ended()
+        }
+        #expect(ended.sourceAddress == "10.1.0.50" && ended.verdict == "accepted")
+        #expect(try call().isEmpty)
+        try names.answers("10.1.0.50")
+        try scene.eventually("served again") { try call() == "the secret of a server" }
+    }
+
+    @Test("what a Reject rule says of a wildcard holds for whoever may have such a name, until it is known that they have none; who is in a network by address is not asked")
     func rejectedWildcard() throws {
         let scene = try PublicScene()
+        try scene.outside.run("ip", "address", "add", "10.1.0.51/24", "dev", "eth0")
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", name: "client.good.example")
         names.falls(silent: true)
@@ -192,7 +224,12 @@ struct PublicPortTests {
             apiVersion: sallyport.dev/v1
             kind: ExternalNetwork
             metadata: {name: all, namespace: /test}
-            spec: {entries: [10.1.0.0/24], tags: [net=all]}
+            spec: {entries: [0.0.0.0/0], tags: [net=all]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: listed, namespace: /test}
+            spec: {entries: [10.1.0.51], tags: [net=all]}
             ---
             apiVersion: sallyport.dev/v1
             kind: ExternalNetwork
@@ -208,13 +245,14 @@ struct PublicPortTests {
                 - {name: kept-out, action: Reject, object: [["net=bad"]], ports: [tcp/443]}
                 - {name: public, action: Allow, object: [["net=all"]], ports: [tcp/443]}
             """)
-        func call() throws -> String { try scene.curl("http://10.1.0.9:445/").output }
+        func call(from address: String = "10.1.0.50") throws -> String { try scene.curl("http://10.1.0.9:445/", "--interface", address).output }
         try scene.eventually("refused") {
             _ = try call()
             return try scene.enforcer.flows().contains { $0.verdict == "refused" && $0.decidedBy?.rule == "kept-out" }
         }
         let flow = try scene.enforcer.flow { $0.decidedBy?.rule == "kept-out" }
         #expect(flow.reason == "rejected-by-rule" && flow.detail == "the names of 10.1.0.50 could not be found out in time")
+        #expect(try call(from: "10.1.0.51") == "the secret of a server")
         names.falls(silent: false)
         try scene.eventually("served") { try call() == "the secret of a server" }
         #expect(try scene.enforcer.flow { $0.verdict == "accepted" && $0.sourceAddress == "10.1.0.50" }.source.name == "all")

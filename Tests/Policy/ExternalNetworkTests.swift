@@ -96,6 +96,16 @@ import Testing
         #expect(try network(compiler.compile(), "198.51.100.8") == nil)
     }
 
+    @Test("an exclusion holds for the addresses of the network's own names, too")
+    func excludedName() throws {
+        var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")
+        _ = compiler.apply(upserts: [.unit("/a/client"), .externalNetwork("/a/x", ["192.0.2.0/24", "!192.0.2.0/28", "192.0.2.3", "api.example"])], removes: [])
+        let addresses = ["192.0.2.1", "192.0.2.3", "192.0.2.20", "198.51.100.1"]
+        compiler.setAddresses(PolicyKey(.externalNetwork, "/a/x"), try addresses.map { ResolvedAddress(name: "api.example", address: try #require(IPAddress($0))) })
+        let snapshot = compiler.compile()
+        #expect(try addresses.map { try network(snapshot, $0) } == [nil, "/a/x", "/a/x", "/a/x"])
+    }
+
     @Test("a network that changes or goes is forgotten")
     func change() throws {
         var compiler = PolicyCompiler(enforcer: "node-1", hostname: "host-1")

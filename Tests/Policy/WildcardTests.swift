@@ -25,17 +25,42 @@ import Testing
         #expect(try network(snapshot, "other.net", name) == (matches ? "/a/x" : nil))
     }
 
-    @Test("the address itself is more specific than a wildcard, a longer wildcard than a shorter one, any wildcard than a block")
+    @Test("an address or block is more specific than a wildcard, a longer wildcard than a shorter one, any wildcard than all addresses")
     func specific() throws {
         let snapshot = snapshot(
-            .unit("/a/server"), .externalNetwork("/a/all", ["0.0.0.0/0"]), .externalNetwork("/a/half", ["192.0.2.0/31"]), .externalNetwork("/a/one", ["192.0.2.9"]),
-            .externalNetwork("/a/long", ["*.b.partner.example"]), .externalNetwork("/a/a-short", ["*.partner.example"]))
+            .unit("/a/server"), .externalNetwork("/a/all", ["0.0.0.0/0", "::/0"]), .externalNetwork("/a/half", ["198.51.100.0/24", "128.0.0.0/2", "2001::/16"]),
+            .externalNetwork("/a/one", ["192.0.2.9"]), .externalNetwork("/a/long", ["*.b.partner.example"]), .externalNetwork("/a/a-short", ["*.partner.example"]))
         #expect(try network(snapshot, "x.partner.example") == "/a/a-short")
         #expect(try network(snapshot, "x.b.partner.example") == "/a/long")
         #expect(try network(snapshot, "x.partner.example", "x.b.partner.example") == "/a/long")
         #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.9") == "/a/one")
-        #expect(try network(snapshot, "x.other.example") == "/a/half")
-        #expect(try network(snapshot, at: "198.51.100.1") == "/a/all")
+        for address in ["198.51.100.1", "129.0.0.1", "2001:db8::1"] { #expect(try network(snapshot, "x.b.partner.example", at: address) == "/a/half") }
+        #expect(try network(snapshot, "x.other.example") == "/a/all")
+        #expect(try network(snapshot, "x.partner.example", at: "fd00::1") == "/a/a-short")
+        #expect(try network(snapshot, at: "fd00::1") == "/a/all")
+    }
+
+    @Test("what a network excludes it does not have by any name, unless it includes it again inside; another network may have it")
+    func excluded() throws {
+        let snapshot = snapshot(
+            .unit("/a/server"), .externalNetwork("/a/all", ["0.0.0.0/0"]),
+            .externalNetwork("/a/x", ["10.0.0.0/8", "!10.1.0.0/16", "10.1.2.0/24", "!10.9.9.9", "2001:db8::/32", "!2001:db8::7", "*.b.partner.example"]))
+        for address in ["10.1.0.1", "10.9.9.9"] { #expect(try network(snapshot, "x.b.partner.example", at: address) == "/a/all", "\(address)") }
+        #expect(try network(snapshot, "x.b.partner.example", at: "2001:db8::7") == nil)
+        for address in ["10.1.2.1", "10.9.9.8", "2001:db8::8", "192.0.2.1"] {
+            #expect(try network(snapshot, "x.b.partner.example", at: address) == "/a/x", "\(address)")
+        }
+    }
+
+    @Test("an exclusion leaves the address to the next network by wildcard: with the same one, or with a shorter one")
+    func excludedFromOne() throws {
+        let first = PolicyObject.externalNetwork("/a/a", ["10.0.0.0/8", "!10.9.9.9", "*.b.partner.example"])
+        let same = snapshot(.unit("/a/server"), first, .externalNetwork("/a/b", ["*.b.partner.example"]))
+        let shorter = snapshot(.unit("/a/server"), first, .externalNetwork("/a/b", ["*.partner.example"]))
+        for snapshot in [same, shorter] {
+            #expect(try network(snapshot, "x.b.partner.example", at: "10.9.9.9") == "/a/b")
+            #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.1") == "/a/a")
+        }
     }
 
     @Test("a resolved name counts as the address itself")
@@ -57,48 +82,23 @@ import Testing
         #expect(try network(snapshot, "x.partner.example", for: "/c/server") == nil)
     }
 
-    @Test("what a network excludes it does not have by name either, and the next one by its wildcard does")
-    func excluded() throws {
-        let snapshot = snapshot(
-            .unit("/a/server"), .externalNetwork("/a/all", ["0.0.0.0/0"]),
-            .externalNetwork("/a/a", ["192.0.2.0/24", "!192.0.2.1", "!192.0.2.4/31", "*.b.partner.example"]),
-            .externalNetwork("/a/b", ["*.partner.example"]), .externalNetwork("/a/c", ["*.b.partner.example"]))
-        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.2") == "/a/a")
-        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.1") == "/a/c")
-        #expect(try network(snapshot, "x.b.partner.example", at: "192.0.2.5") == "/a/c")
-        #expect(try network(snapshot, "x.partner.example", at: "192.0.2.1") == "/a/b")
-        #expect(try network(snapshot, at: "192.0.2.1") == "/a/all")
-    }
-
-    private let ports = FlowPorts(target: 80, dialled: 80)
-
-    @Test("names are needed where a wildcard in sight has an address, until they are known, and not of one that a network has itself or excludes")
+    @Test("a decision hangs on names where a network by wildcard may have the address and its rules say otherwise, and nowhere else")
     func needed() throws {
         let snapshot = snapshot(
-            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/x", ["*.partner.example", "192.0.2.0/24", "!192.0.2.8"], tags: ["in=yes"]),
-            .externalNetwork("/a/some", ["192.0.2.0/23", "192.0.2.9"]), .ruleset("/a/rules", incoming: [.allow([["in=yes"]])]))
-        func lacks(_ client: String, for unit: String = "/a/server", known: String...) throws -> Bool {
-            let names = known.isEmpty ? [:] : [try address(client): known]
-            return try snapshot.with(names: names).lacksNames(of: try address(client), for: try snapshot.unit(unit), ports)
-        }
-        #expect(try lacks("192.0.3.1") && lacks("2001:db8::1"))
-        #expect(try !lacks("192.0.3.1", for: "/c/server"))
-        #expect(try !lacks("192.0.2.9"))
-        #expect(try !lacks("192.0.2.8"))
-        #expect(try !lacks("192.0.3.1", known: "x.partner.example"))
-    }
-
-    @Test("names are not needed where whoever comes is let in at this port, or nobody is")
-    func indifferent() throws {
-        let snapshot = snapshot(
-            .unit("/a/server"), .externalNetwork("/a/x", ["*.partner.example"], tags: ["net=x"]), .externalNetwork("/a/all", ["0.0.0.0/0"], tags: ["net=all"]),
+            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/good", ["10.0.0.0/8", "!10.9.9.9", "*.partner.example"], tags: ["trust=some"]),
+            .externalNetwork("/a/all", ["0.0.0.0/0"], tags: ["trust=none"]), .externalNetwork("/a/some", ["192.0.2.0/24"]),
             .ruleset("/a/rules", incoming: [
-                .allow([["net=x"]], ["tcp/80", "tcp/81"]), .allow([["net=all"]], ["tcp/81", "tcp/82"]), .reject([["net=x"]], ["tcp/82"]),
+                .allow([["trust=some"]], ["tcp/80", "tcp/443"]), .allow([["trust=none"]], ["tcp/80", "tcp/25"]), .reject([["trust=some"]], ["tcp/25"]),
             ]))
-        let (client, unit) = (try address("192.0.2.1"), try snapshot.unit("/a/server"))
-        for (port, isNeeded) in [(80, true), (81, false), (82, true), (83, false)] as [(UInt16, Bool)] {
-            #expect(snapshot.lacksNames(of: client, for: unit, FlowPorts(target: port, dialled: port)) == isNeeded, "\(port)")
+        func hangs(_ text: String, _ port: UInt16, for unit: String = "/a/server") throws -> Bool {
+            try snapshot.unit(unit).hangsOnNames(of: try address(text), ports: FlowPorts(target: port, dialled: port))
         }
+        for client in ["198.51.100.1", "2001:db8::1"] { #expect(try hangs(client, 443), "\(client)") }
+        // Allowed with a name as without, refused with one, refused either way.
+        #expect(try !hangs("198.51.100.1", 80) && hangs("198.51.100.1", 25) && !hangs("198.51.100.1", 22))
+        // In a network by block; excluded; and of a unit that sees no wildcard.
+        for client in ["192.0.2.1", "10.0.0.1", "10.9.9.9"] { #expect(try !hangs(client, 443), "\(client)") }
+        #expect(try !hangs("198.51.100.1", 443, for: "/c/server"))
     }
 
     @Test("other names change who a unit's peers are, and nothing else of a snapshot")
@@ -108,21 +108,25 @@ import Testing
         #expect(named.generation == snapshot.generation && named.units.map(\.key) == snapshot.units.map(\.key))
         #expect(try named.network("192.0.2.1", for: "/a/server")?.externalTags.contains("k=v") == true)
         #expect(try snapshot.network("192.0.2.1", for: "/a/server") == nil)
-        #expect(named.explain(from: "/a/server", to: "192.0.2.1:80").steps.contains { $0.text.contains("external network /a/x") })
+        func explained(_ snapshot: PolicySnapshot) -> [String] { snapshot.explain(from: "/a/server", to: "192.0.2.1:80").steps.map(\.text) }
+        #expect(explained(named).contains("192.0.2.1 is in the external network /a/x by its name, x.partner.example"))
+        #expect(explained(snapshot).contains {
+            $0.hasPrefix("192.0.2.1 is in no external network, unless it has a name that is in one, such as /a/x: names are known of clients that have connected;")
+        })
     }
 
     @Test("who may have a name that a Reject rule is about is found by that rule, of the ports it is about; default actions and Allow rules are not")
     func unknown() throws {
         let snapshot = snapshot(
-            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/bad", ["*.bad.example", "192.0.2.0/24", "!192.0.2.9"], tags: ["trust=none"]),
+            .unit("/a/server"), .unit("/c/server"), .externalNetwork("/a/bad", ["10.0.0.0/8", "!10.9.9.9", "*.bad.example"], tags: ["trust=none"]),
             .externalNetwork("/a/good", ["*.good.example"], tags: ["trust=some"]),
             .ruleset("/a/rules", incoming: [.reject([["trust=none"]], ["tcp/80"]), .allow([["trust=some"]])]))
-        let unit = try snapshot.unit("/a/server")
-        let (client, excluded) = (try address("192.0.2.1"), try address("192.0.2.9"))
-        #expect(unit.rejection(ofUnknownNames: client, ports)?.text == "rejected by /a/rules#0")
-        #expect(unit.rejection(ofUnknownNames: client, FlowPorts(target: 81, dialled: 81)) == nil)
-        #expect(unit.rejection(ofUnknownNames: excluded, ports) == nil)
-        #expect(try snapshot.unit("/c/server").rejection(ofUnknownNames: client, ports) == nil)
+        func rejection(_ unit: String, _ text: String, _ port: UInt16) throws -> String? {
+            try snapshot.unit(unit).rejection(ofUnknownName: try address(text), ports: FlowPorts(target: port, dialled: port))?.text
+        }
+        #expect(try rejection("/a/server", "192.0.2.1", 80) == "rejected by /a/rules#0")
+        #expect(try rejection("/a/server", "192.0.2.1", 81) == nil && rejection("/c/server", "192.0.2.1", 80) == nil)
+        #expect(try rejection("/a/server", "10.9.9.9", 80) == nil && rejection("/a/server", "10.0.0.1", 80) == nil)
     }
 
     @Test("a wildcard that leaves a network takes its names with it")

@@ -10,10 +10,14 @@ package struct ClientNames: Sendable {
 
     /// Addresses with a name below a wildcard, and as many without. Past it nobody new is known by name.
     package static let mostAddresses = 65_536
-    /// Addresses to ask for; who comes when these wait is decided without names.
+    /// Newcomers to ask for; who comes when these wait is decided without names.
     package static let mostWaiting = 4096
+    /// No connection waits longer for an answer, s; whose turn comes later is not asked for.
+    package static let longestWait: Int64 = 3
     /// Questions without an answer. Each may hold a thread of the adapter for as long as a name server is silent.
     package static let mostQuestions = 32
+    /// Of these for names that are known: where their name servers are silent they are asked for again and again, and must leave some to newcomers.
+    package static let mostRenewals = 24
     /// How long an address that has no name is not asked for again, at most; s.
     package static let longestNameless: Int64 = 60
     /// After an answer that did not come, s: soon enough for who dials again, and seldom enough for a name server that is in trouble.
@@ -29,8 +33,8 @@ package struct ClientNames: Sendable {
     private struct Times {
         /// When its names should be asked for again.
         var due: Int64
-        /// Whether those who use it have been told so.
-        var isTold = false
+        /// When those who use it have been told so. Told again they are after `retry`: who asks may not have been heard.
+        var told: Int64?
         /// When it has no name any more.
         var end: Int64
     }
@@ -40,7 +44,11 @@ package struct ClientNames: Sendable {
     private var times: [IPAddress: Times] = [:]
     private var nameless: [IPAddress: Nameless] = [:]
     private var domains: Set<String> = []
-    private var waiting: [IPAddress] = []
+    /// Known names that somebody uses and that are due. They come before newcomers, so that no flood of these takes away what is known.
+    private var renewing: [IPAddress] = []
+    /// Those of them whose answer has not come yet.
+    private var renewed: Set<IPAddress> = []
+    private var waiting: [(address: IPAddress, until: Int64)] = []
     /// Those that wait, and those whose answer has not come yet.
     private var asked: Set<IPAddress> = []
     private var questions = 0
@@ -56,29 +64,53 @@ package struct ClientNames: Sendable {
     }
 
     /// Somebody needs the names of an address.
-    /// - Returns: What is known, if that it has none; otherwise it has names already, or is asked for.
+    /// - Returns: What is known, if that it has none, or that it cannot be asked for now; otherwise it has names already, or is asked for.
     package mutating func ask(_ address: IPAddress, at now: Int64) -> Nameless? {
         if let times = times[address] {
-            if times.due > now { return nil }
-        } else if let known = nameless[address] {
+            if times.due <= now && asked.insert(address).inserted { renewing.append(address) }
+            return nil
+        }
+        if let known = nameless[address] {
             if known.until > now { return known }
             nameless[address] = nil
         }
-        if waiting.count < ClientNames.mostWaiting, asked.insert(address).inserted { waiting.append(address) }
+        if asked.contains(address) { return nil }
+        dropOverdue(at: now)
+        if waiting.count >= ClientNames.mostWaiting { return Nameless(until: now + 1, isCertain: false) }
+        asked.insert(address)
+        waiting.append((address, now + ClientNames.longestWait))
         return nil
     }
 
     /// The next address to ask for, whose answer must be learnt.
-    package mutating func nextQuestion() -> IPAddress? {
-        guard questions < ClientNames.mostQuestions, !waiting.isEmpty else { return nil }
+    package mutating func nextQuestion(at now: Int64) -> IPAddress? {
+        if questions >= ClientNames.mostQuestions { return nil }
+        dropOverdue(at: now)
+        let next: IPAddress
+        if !renewing.isEmpty && renewed.count < ClientNames.mostRenewals {
+            next = renewing.removeFirst()
+            renewed.insert(next)
+        } else if !waiting.isEmpty {
+            next = waiting.removeFirst().address
+        } else {
+            return nil
+        }
         questions += 1
-        return waiting.removeFirst()
+        return next
+    }
+
+    /// Forgets those for whose names nobody waits any more.
+    private mutating func dropOverdue(at now: Int64) {
+        let overdue = waiting.prefix { $0.until <= now }
+        for (address, _) in overdue { asked.remove(address) }
+        waiting.removeFirst(overdue.count)
     }
 
     /// - Returns: What to tell those who wait if the address has no name; otherwise its names are among `names`, or stay there for now.
     package mutating func learn(_ answer: Response, of address: IPAddress, at now: Int64) -> Nameless? {
         questions -= 1
         asked.remove(address)
+        renewed.remove(address)
         let ttl = Int64(answer.ttlSeconds)
         if answer.names.contains(where: isMeant) {
             if names[address] == nil && names.count >= ClientNames.mostAddresses { return forget(address, until: now + ClientNames.retry, isCertain: false) }
@@ -92,7 +124,7 @@ package struct ClientNames: Sendable {
             // The grace of names that are gone runs from the first answer without them.
             if isCertain { known.end = min(known.end, now + Int64(answer.graceSeconds)) }
             known.due = again
-            known.isTold = false
+            known.told = nil
             times[address] = known
             return nil
         }
@@ -113,13 +145,17 @@ package struct ClientNames: Sendable {
         var gone: [IPAddress] = []
         var due: [IPAddress] = []
         for (address, known) in times {
-            if known.end <= now { gone.append(address) } else if known.due <= now && !known.isTold { due.append(address) }
+            if known.end <= now {
+                gone.append(address)
+            } else if known.due <= now, known.told.map({ $0 + ClientNames.retry <= now }) ?? true {
+                due.append(address)
+            }
         }
         for address in gone {
             times[address] = nil
             names[address] = nil
         }
-        for address in due { times[address]?.isTold = true }
+        for address in due { times[address]?.told = now }
         return (gone, due)
     }
 

@@ -9,6 +9,8 @@ import SallyportProtocol
 struct Naming {
     /// Addresses whose names are others than the data path knows.
     var changed: Set<IPAddress> = []
+    /// Those without a name, of which it does not know yet.
+    var nameless: [IPAddress: ClientNames.Nameless] = [:]
     var isTellingDue = false
     var isTicking = false
     /// When to log again that an answer did not come, s: each of a thousand clients may meet the same trouble.
@@ -16,24 +18,23 @@ struct Naming {
 }
 
 extension Enforcer {
-    /// Many clients come at once after a load balancer's restart: what they are called is told together, this much later at most.
-    private static let gathering = Duration.milliseconds(20)
+    /// Many clients come at once, and each answer makes every worker look who waits: answers are told together, this much later at most.
+    private static let gathering = Duration.milliseconds(10)
 
     /// A connection waits for the names of its source, or somebody uses names that are due.
     func name(_ client: IPAddress) {
-        if let known = clientNames.ask(client, at: seconds) { tell(known, of: client) }
+        if let known = clientNames.ask(client, at: seconds) { tellNameless(client, known) }
         ask()
     }
 
     private var seconds: Int64 { Int64(clamping: clinux_monotonic() / 1_000_000_000) }
 
     private func ask() {
-        while let client = clientNames.nextQuestion() {
+        while let client = clientNames.nextQuestion(at: seconds) {
             Task {
                 var answer = ClientNames.Response()
                 do {
-                    guard let found = try await plugins?.names(of: client.bytes) else { return }
-                    answer = found
+                    if let found = try await plugins?.names(of: client.bytes) { answer = found } else { answer.problem = "plugins have not been started yet" }
                 } catch {
                     answer.problem = "\(error)"
                 }
@@ -44,7 +45,7 @@ extension Enforcer {
 
     private func learn(_ answer: ClientNames.Response, of client: IPAddress) {
         let before = clientNames.names[client]
-        if let nameless = clientNames.learn(answer, of: client, at: seconds) { tell(nameless, of: client) }
+        if let nameless = clientNames.learn(answer, of: client, at: seconds) { tellNameless(client, nameless) }
         if clientNames.names[client] != before { tellNames(of: [client]) }
         if !answer.problem.isEmpty && naming.quietUntil <= seconds {
             naming.quietUntil = seconds + 60
@@ -54,20 +55,32 @@ extension Enforcer {
         tick()
     }
 
-    private func tell(_ nameless: ClientNames.Nameless, of client: IPAddress) {
-        dataPath.nameless(client, isCertain: nameless.isCertain, for: .seconds(nameless.until - seconds))
+    private func tellNameless(_ client: IPAddress, _ nameless: ClientNames.Nameless) {
+        naming.nameless[client] = nameless
+        tell()
     }
 
     private func tellNames(of clients: [IPAddress]) {
         naming.changed.formUnion(clients)
+        tell()
+    }
+
+    private func tell() {
         if naming.isTellingDue { return }
         naming.isTellingDue = true
         Task {
             try? await Task.sleep(for: Enforcer.gathering)
             naming.isTellingDue = false
-            snapshot = snapshot.with(names: clientNames.names)
-            dataPath.rename(clientNames.names, changed: naming.changed)
-            naming.changed = []
+            if !naming.changed.isEmpty {
+                snapshot = snapshot.with(names: clientNames.names)
+                dataPath.rename(clientNames.names, changed: naming.changed)
+                naming.changed = []
+            }
+            if !naming.nameless.isEmpty {
+                let now = seconds
+                dataPath.nameless(naming.nameless.mapValues { (.seconds(max(1, $0.until - now)), $0.isCertain) })
+                naming.nameless = [:]
+            }
         }
     }
 

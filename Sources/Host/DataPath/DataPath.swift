@@ -48,13 +48,9 @@ public final class DataPath: Sendable {
     /// - Parameter names: All that are known; those of `changed` are others than before.
     public func rename(_ names: [IPAddress: [String]], changed: Set<IPAddress>) { send { _ in .rename(names, changed: changed) } }
 
-    /// Answers that an address has no name that matters.
-    /// - Parameters:
-    ///   - isCertain: false if it may have one that could not be found out.
-    ///   - time: For how long not to ask again.
-    public func nameless(_ address: IPAddress, isCertain: Bool, for time: Duration) {
-        send { _ in .nameless(address, isCertain: isCertain, time) }
-    }
+    /// Answers that addresses have no name that matters.
+    /// - Parameter answers: For how long not to ask again; and whether it is certain, or there may be names that could not be found out.
+    public func nameless(_ answers: [IPAddress: (time: Duration, isCertain: Bool)]) { send { _ in .nameless(answers) } }
 
     /// Tells which addresses' names should be asked for again, if anybody needs them.
     public func namesDue(_ addresses: [IPAddress]) { send { _ in .namesDue(addresses) } }

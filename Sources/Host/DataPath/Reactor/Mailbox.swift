@@ -9,8 +9,8 @@ enum WorkerMessage: Sendable {
     case publish(Generation)
     /// The same policy, with other names of some addresses.
     case rename([IPAddress: [String]], changed: Set<IPAddress>)
-    /// An address has no name that matters, or it could not be found out; for how long that holds.
-    case nameless(IPAddress, isCertain: Bool, Duration)
+    /// Addresses that have no name that matters, or whose names could not be found out; for how long that holds.
+    case nameless([IPAddress: (time: Duration, isCertain: Bool)])
     case namesDue([IPAddress])
     case add(UnitKey, number: UInt32, UnitSockets, namespace: Int32?)
     case remove(UnitKey)

@@ -12,8 +12,7 @@ extension Worker {
         switch message {
         case .publish(let generation): publish(generation)
         case .rename(let names, let changed): rename(names, changed)
-        case .nameless(let address, let isCertain, let time):
-            nameless(address, SourceNames.Nameless(until: now &+ nanoseconds(time), isCertain: isCertain))
+        case .nameless(let answers): nameless(answers)
         case .namesDue(let addresses): namesDue(addresses)
         case .add(let key, let number, let sockets, let namespace): add(key, number, sockets, namespace)
         case .remove(let key): remove(key)
@@ -141,6 +140,7 @@ extension Worker {
                 continue
             }
             slot.pointee.decision = verdict
+            askNamesOfLiveFlow(slot)
             // Allowed again before its time was up.
             if slot.pointee.queue == .drain && !isDraining { timeouts.stop(slot, in: slab) }
         }

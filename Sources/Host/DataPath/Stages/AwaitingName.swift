@@ -17,9 +17,12 @@ struct SourceNames {
     /// Past this many all are forgotten: the control plane remembers, too.
     private static let limit = 65_536
 
-    private(set) var nameless: [IPAddress: Nameless] = [:]
+    private var nameless: [IPAddress: Nameless] = [:]
     /// Those with a name that is to be asked for again if anybody uses it.
     var due: Set<IPAddress> = []
+
+    /// - Returns: nil if the address is to be asked for.
+    func answer(about address: IPAddress, at now: UInt64) -> Nameless? { nameless[address].flatMap { $0.until > now ? $0 : nil } }
 
     mutating func remember(_ address: IPAddress, _ what: Nameless) {
         if nameless.count >= SourceNames.limit { nameless.removeAll() }
@@ -49,19 +52,30 @@ extension Worker {
     /// Looks whether the names of the source may decide and are not known; then the connection waits, unless it has done so for as long as it may.
     func sourceName(_ slot: ConnectionPointer, _ policy: UnitPolicy, _ ports: FlowPorts) -> SourceName {
         let address = slot.pointee.source.address
-        guard let snapshot = generation?.snapshot, snapshot.lacksNames(of: address, for: policy, ports) else {
+        if generation?.snapshot.names[address] != nil {
             if !sourceNames.due.isEmpty && sourceNames.due.remove(address) != nil { askNames(address) }
             return .settled
         }
         // A load balancer's own connection: a check of health that waits would fail.
         if slot.pointee.isLocal { return .settled }
-        if let known = sourceNames.nameless[address], known.until > now { return known.isCertain ? .settled : .unknown }
-        if slot.pointee.isNameOverdue || isDraining { return .unknown }
+        let known = sourceNames.answer(about: address, at: now)
+        if known?.isCertain == true || !policy.hangsOnNames(of: address, ports: ports) { return .settled }
+        if known != nil || slot.pointee.isNameOverdue || isDraining { return .unknown }
         if slot.pointee.queue != .name {
             timeouts.start(.name, slot, now: now, in: slab)
             askNames(address)
         }
         return .awaited
+    }
+
+    /// A live flow that policy allows without its source's names is judged again once they are known.
+    func askNamesOfLiveFlow(_ slot: ConnectionPointer) {
+        let address = slot.pointee.source.address
+        guard slot.pointee.mode == .external, !slot.pointee.isLocal, let snapshot = generation?.snapshot, snapshot.names[address] == nil,
+            sourceNames.answer(about: address, at: now) == nil, let policy = slot.pointee.unit?.policy,
+            policy.hangsOnNames(of: address, ports: incomingPorts(slot, policy))
+        else { return }
+        askNames(address)
     }
 
     /// The client has said what it must, and its names are to come. What it says meanwhile stays in the socket.
@@ -78,10 +92,12 @@ extension Worker {
         nameKnown(slot)
     }
 
-    /// Takes an answer without a name.
-    func nameless(_ address: IPAddress, _ what: SourceNames.Nameless) {
-        sourceNames.remember(address, what)
-        settleNames { $0 == address }
+    /// Takes answers without a name: for how long each holds, and whether it is certain.
+    func nameless(_ answers: [IPAddress: (time: Duration, isCertain: Bool)]) {
+        for (address, answer) in answers {
+            sourceNames.remember(address, SourceNames.Nameless(until: now &+ nanoseconds(answer.time), isCertain: answer.isCertain))
+        }
+        settleNames { answers[$0] != nil }
     }
 
     /// Goes on with the connections that wait for names of these addresses.
@@ -94,7 +110,7 @@ extension Worker {
     private func nameKnown(_ slot: ConnectionPointer) {
         wire.pointee.clear()
         switch slot.pointee.stage {
-        case .awaitingName: slot.near.pointee.session == nil ? stranger(slot) : clientSpoke(slot)
+        case .awaitingName: stranger(slot)
         case .sniffing: nothingHeard(slot)
         default: break
         }

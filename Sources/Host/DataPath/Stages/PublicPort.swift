@@ -86,11 +86,6 @@ extension Worker {
         case .failed(let what): return clientLeft(slot, what)
         case .bytes(let count): slot.pointee.partial.append(plain, count)
         }
-        clientSpoke(slot)
-    }
-
-    /// What the client says first inside TLS is in `partial`.
-    func clientSpoke(_ slot: ConnectionPointer) {
         if slot.pointee.decision == nil {
             guard let decision = decideExternal(slot) else { return }
             slot.pointee.decision = decision

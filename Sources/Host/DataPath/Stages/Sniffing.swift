@@ -135,12 +135,13 @@ extension Worker {
             if !slot.pointee.partial.isEmpty { slot.pointee.stage = .awaitingName }
             return nil
         }
-        let peer = knownNetwork(slot.pointee.source.address, for: policy)
+        let source = slot.pointee.source.address
+        let peer = knownNetwork(source, for: policy)
         slot.pointee.peer = peer
         let decision = policy.decide(.incoming, peer: peer.tags, ports: ports)
         slot.pointee.isNameUnknown = name == .unknown
         // What cannot be found out opens nothing that a name would have closed.
-        if name == .unknown && decision.allowed, let rejection = policy.rejection(ofUnknownNames: slot.pointee.source.address, ports) { return rejection }
+        if name == .unknown && decision.allowed, let rejection = policy.rejection(ofUnknownName: source, ports: ports) { return rejection }
         return decision
     }
 }

@@ -41,15 +41,26 @@ extension Explanation {
             if passing > 0 { step("encryption", false, "no service has port \(address.port) of it as its target, so nothing is encrypted") }
             return conclude(passing, of: servers.count, encrypted: .no)
         }
-        let network = client.external(address.address, named: names[address.address] ?? [])
-        step(
-            "selector", network != nil,
-            network.map { "\(address.address) is in the external network \(join($0.namespace, $0.name))" }
-                ?? "\(address.address) is in no external network, so only default actions are about it")
+        let network = network(of: address.address, for: client)
         let decision = client.decide(.outgoing, peer: network?.tags ?? .unknown, ports: ports)
         step("outgoing", decision.allowed, told(decision, .outgoing, client, network?.name ?? "\(address.address)"))
         if decision.allowed { step("encryption", false, "external networks are reached in plain") }
         conclude(decision.allowed ? 1 : 0, of: 1, encrypted: .no)
+    }
+
+    /// Tells the external network that an address is in.
+    private mutating func network(of address: IPAddress, for client: UnitPolicy) -> ExternalMatch? {
+        let names = names[address]
+        let network = client.external(address, named: names ?? [])
+        var text = network.map { "\(address) is in the external network \(join($0.namespace, $0.name))" } ?? "\(address) is in no external network"
+        if let names, let network, network.network.id != client.external(address, named: [])?.network.id {
+            text += " by its name, \(names.joined(separator: " or "))"
+        } else if names == nil, let other = client.networks(mayName: address).first {
+            text += ", unless it has a name that is in one, such as \(join(other.namespace, other.name)): names are known of clients that have connected"
+        }
+        if network == nil { text += "; only default actions are about it" }
+        step("selector", network != nil, text)
+        return network
     }
 
     /// Tells both sides' decisions, those that are alike together.

@@ -18,6 +18,8 @@ final class ExternalNetwork: Sendable {
     let excluded: [CIDR]
     /// The domains of its wildcards: "example.com" of "*.example.com".
     let domains: [String]
+    /// What its exclusions take out of its blocks; nil where it has no name that could bring one of these back.
+    private let exclusions: AddressRanges?
     let message: ExternalNetworkMessage
 
     init(id: Int32, namespace: String, scope: Int32, name: String, message: ExternalNetworkMessage, resolved: [ResolvedAddress]) {
@@ -32,13 +34,18 @@ final class ExternalNetwork: Sendable {
         // A name that is gone takes its addresses with it, whatever is told later.
         let names: [String] = resolved.isEmpty ? [] : entries.compactMap { if case .name(let name) = $0 { name } else { nil } }
         self.resolved = resolved.filter { names.contains($0.name) }
-        included = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } } + self.resolved.map { CIDR($0.address) }
-        excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
         domains = entries.compactMap { if case .namesBelow(let domain) = $0 { domain } else { nil } }
+        excluded = entries.compactMap { if case .exclusion(let cidr) = $0 { cidr } else { nil } }
+        let written = entries.compactMap { if case .network(let cidr) = $0 { cidr } else { nil } }
+        let isNamed = !self.resolved.isEmpty || !domains.isEmpty
+        // Turned round: who has what is excluded, and not what is included again inside.
+        let exclusions = isNamed && !excluded.isEmpty ? AddressRanges([.init(number: id, included: excluded, excluded: written)]) : nil
+        self.exclusions = exclusions
+        included = written + self.resolved.compactMap { exclusions?.find($0.address).network == id ? nil : CIDR($0.address) }
     }
 
-    /// Whether the network has no name of an address below its wildcards, because an exclusion has the address.
-    func excludes(_ address: IPAddress) -> Bool { excluded.contains { $0.contains(address) } }
+    /// Whether it says that it does not have an address, whatever names this has.
+    func excludes(_ address: IPAddress) -> Bool { exclusions?.find(address).network == id }
 }
 
 /// An address that a name of an external network has.

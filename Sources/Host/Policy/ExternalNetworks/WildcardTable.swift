@@ -1,43 +1,39 @@
 // Which external network of one namespace has a name by a wildcard, "*.example.com": by the domains above it, the nearest first.
 
+import Linux
+
 struct WildcardTable: Sendable {
-    /// A network that has a name. Of several the first in order is meant: the longest domain, then by the network's name.
     struct Match: Sendable {
         let network: Int32
+        /// Of the domain, in bytes. Of those above one name the longest is the nearest.
         let length: Int
-        /// The place of the network's name among those of its namespace.
-        let order: Int
     }
 
-    /// By domain, in order.
-    private var matches: [String: [Match]] = [:]
-    /// The networks that have wildcards, by name.
-    let networks: [Int32]
+    /// Those that have wildcards, in order of their names.
+    let networks: [ExternalNetwork]
+    /// Indices of networks, by domain, rising.
+    private var byDomain: [String: [Int]] = [:]
 
-    init(_ networks: [ExternalNetwork]) {
-        let named = networks.filter { !$0.domains.isEmpty }.sorted { $0.name < $1.name }
-        self.networks = named.map(\.id)
-        for (order, network) in named.enumerated() {
-            for domain in Set(network.domains) {
-                matches[domain, default: []].append(Match(network: network.id, length: domain.utf8.count, order: order))
-            }
-        }
+    /// - Parameter all: In order of their names.
+    init(_ all: [ExternalNetwork]) {
+        networks = all.filter { !$0.domains.isEmpty }
+        for (index, network) in networks.enumerated() { for domain in network.domains { byDomain[domain, default: []].append(index) } }
     }
 
-    /// - Parameters:
-    ///   - names: Of one address, in lower case.
-    ///   - mayHave: Whether a network does not exclude the address.
-    func find(_ names: [String], where mayHave: (Int32) -> Bool) -> Match? {
-        var best: Match?
+    /// The longest wildcard above one of an address's names, of a network that does not exclude the address; of equals the first.
+    /// - Parameter names: In lower case.
+    func find(_ names: [String], of address: IPAddress) -> Match? {
+        var best: (length: Int, index: Int)?
         for name in names {
             for domain in domains(above: name) {
-                guard let match = matches[domain]?.first(where: { mayHave($0.network) }) else { continue }
-                if best.map({ ($0.length, match.order) < (match.length, $0.order) }) ?? true { best = match }
+                guard let index = byDomain[domain]?.first(where: { !networks[$0].excludes(address) }) else { continue }
+                let length = domain.utf8.count
+                if best.map({ ($0.length, index) < (length, $0.index) }) ?? true { best = (length, index) }
                 // Those further up are shorter.
                 break
             }
         }
-        return best
+        return best.map { Match(network: networks[$0.index].id, length: $0.length) }
     }
 }
 

@@ -56,16 +56,11 @@ public final class PolicySnapshot: Sendable {
     /// Prepares a peer's tags, `key=value` each, for the decisions of this snapshot's units.
     public func intern(_ tags: [String]) -> PeerTags { world.intern(tags) }
 
-    /// The external network that has `address`, among those that hold for `unit`: one with the address itself wins, then the
-    /// longest wildcard above one of its names, then the longest prefix; of equals the nearest namespace's, then the first by name.
+    /// The external network that has `address`, among those that hold for `unit`: the longest prefix wins, then the longest wildcard
+    /// above one of its names, then all addresses (/0); of equals the nearest namespace's, then the first by name.
     /// Nil if none has it; its peer is then `PeerTags.unknown`.
     public func external(_ address: IPAddress, for unit: UnitPolicy) -> ExternalMatch? {
         unit.external(address, named: names[address] ?? [])
-    }
-
-    /// Whether the verdict on a connection from `address` hangs on its names, and these are not known.
-    public func lacksNames(of address: IPAddress, for unit: UnitPolicy, _ ports: FlowPorts) -> Bool {
-        names[address] == nil && unit.hangsOnNames(of: address, ports)
     }
 }
 

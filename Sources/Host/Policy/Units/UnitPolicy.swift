@@ -136,55 +136,49 @@ public final class UnitPolicy: Sendable {
         return service.propagate && world.state.namespaces.isWithin(peer.namespace, service.scope)
     }
 
-    /// The external network that has an address, among those that hold for this PU: one with the address itself, then one with
-    /// a wildcard above one of its names, the longest first, then the longest prefix.
+    /// The external network that has an address, among those that hold for this PU: the longest prefix, then the longest wildcard
+    /// above one of its names, then all addresses.
     /// - Parameter names: Of the address, confirmed.
     func external(_ address: IPAddress, named names: [String]) -> ExternalMatch? {
-        let best = block(address)
-        if best.prefix < 128 && !names.isEmpty, let network = network(of: address, named: names) { return world.externalMatch(network) }
-        return best.network < 0 ? nil : world.externalMatch(best.network)
+        let block = block(address)
+        if !block.isNarrow(around: address), !names.isEmpty, let network = network(named: names, of: address) { return world.externalMatch(network) }
+        return block.network < 0 ? nil : world.externalMatch(block.network)
     }
 
-    /// Whether the names of an address may change the verdict on a connection from it: were it in a network with a wildcard, it would be
-    /// let in and is not, or the other way round.
-    func hangsOnNames(of address: IPAddress, _ ports: FlowPorts) -> Bool {
-        let networks = networksByName(of: address)
-        if networks.isEmpty { return false }
-        let isAllowed = decide(.incoming, peer: external(address, named: [])?.tags ?? .unknown, ports: ports).allowed
-        return networks.contains { decide(.incoming, peer: $0.tags, ports: ports).allowed != isAllowed }
+    /// Whether the decision about a peer from outside, whose names are not known, may be another one for them.
+    public func hangsOnNames(of address: IPAddress, ports: FlowPorts) -> Bool {
+        let candidates = networks(mayName: address)
+        if candidates.isEmpty { return false }
+        let nameless = decide(.incoming, peer: external(address, named: [])?.tags ?? .unknown, ports: ports)
+        return candidates.contains { decide(.incoming, peer: $0.tags, ports: ports).allowed != nameless.allowed }
     }
 
-    /// A peer whose names cannot be found out may be in any network with a wildcard.
+    /// A peer whose names cannot be found out may be in any network with a wildcard that does not exclude it.
     /// - Returns: The Reject rule that would hold for it there; nil if there is none. Default actions do not count, or all that is let in by
     ///   address would hang on DNS.
-    public func rejection(ofUnknownNames address: IPAddress, _ ports: FlowPorts) -> Decision? {
-        for network in networksByName(of: address) {
-            let decision = decide(.incoming, peer: network.tags, ports: ports)
-            if !decision.allowed && !decision.decidedBy.isDefault { return decision }
-        }
-        return nil
+    public func rejection(ofUnknownName address: IPAddress, ports: FlowPorts) -> Decision? {
+        networks(mayName: address).lazy.map { self.decide(.incoming, peer: $0.tags, ports: ports) }.first { !$0.allowed && !$0.decidedBy.isDefault }
     }
 
-    /// The networks that may have an address by its names: they have wildcards, and neither has another the address itself nor do they exclude it.
-    private func networksByName(of address: IPAddress) -> [ExternalMatch] {
-        if external.allSatisfy(\.wildcards.networks.isEmpty) || block(address).prefix == 128 { return [] }
-        return external.flatMap(\.wildcards.networks).compactMap(world.externalMatch).filter { !$0.network.excludes(address) }
+    /// The networks that an address may be in by a name, those of the nearest namespace first.
+    func networks(mayName address: IPAddress) -> [ExternalMatch] {
+        if !external.contains(where: { !$0.wildcards.networks.isEmpty }) || block(address).isNarrow(around: address) { return [] }
+        return external.flatMap { $0.wildcards.networks.filter { !$0.excludes(address) }.compactMap { world.externalMatch($0.id) } }
     }
 
-    private func block(_ address: IPAddress) -> ExternalTable.Match {
-        var best = ExternalTable.Match.none
+    private func block(_ address: IPAddress) -> AddressRanges.Match {
+        var best = AddressRanges.Match.none
         for table in external {
-            let match = table.find(address)
+            let match = table.blocks.find(address)
             if match.prefix > best.prefix { best = match }
         }
         return best
     }
 
-    private func network(of address: IPAddress, named names: [String]) -> Int32? {
+    private func network(named names: [String], of address: IPAddress) -> Int32? {
         var best: WildcardTable.Match?
-        func mayHave(_ network: Int32) -> Bool { world.state.externalNetworks.networks[network]?.excludes(address) == false }
         for table in external {
-            if let match = table.wildcards.find(names, where: mayHave), match.length > best?.length ?? 0 { best = match }
+            if let match = table.wildcards.find(names, of: address), match.length > best?.length ?? 0 { best = match }
         }
         return best?.network
     }

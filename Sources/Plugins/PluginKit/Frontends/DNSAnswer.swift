@@ -5,11 +5,12 @@ import Linux
 /// The addresses and names in a message from a name server, and for how long they hold.
 package struct DNSAnswer: Equatable {
     package var addresses: [IPAddress] = []
-    /// Where the records point to (PTR), in lower case. Those that no host can have are left out.
+    /// Where the first 64 records point to (PTR), in lower case. Those that no host can have are left out.
     package var names: [String] = []
     /// The least of these records and of the aliases (CNAME) that lead to them, in seconds.
     package var ttl = UInt32.max
 
+    private static let mostNames = 64
     private enum RecordType { static let a: UInt16 = 1, cname: UInt16 = 5, ptr: UInt16 = 12, aaaa: UInt16 = 28 }
 
     /// - Returns: nil if the message ends before it should, or lies about its lengths.
@@ -29,7 +30,8 @@ package struct DNSAnswer: Equatable {
                 addresses.append(address)
             case (RecordType.ptr, _):
                 guard let labels = DNSAnswer.labels(at: data.startIndex, upTo: data.endIndex, in: message) else { return nil }
-                if let name = DNSAnswer.hostName(labels), !names.contains(name) { names.append(name) }
+                // A message holds thousands, and the owner of the address chooses how many.
+                if names.count < DNSAnswer.mostNames, let name = DNSAnswer.hostName(labels), !names.contains(name) { names.append(name) }
             case (RecordType.cname, _): break
             default: continue
             }
