@@ -25,12 +25,12 @@ struct PublicPortTests {
         #expect(flow.reason == "client-tls-failed" && flow.detail?.isEmpty == false && flow.sourceAddress == "10.1.0.50")
     }
 
-    @Test("mode CustomCertificate: the service's own certificate is served, and replaced in use with no failed call; rubbish does not take its place")
-    func customCertificate() throws {
-        let scene = try PublicScene()
+    @Test("mode CustomCertificate: the service's own certificate is served, and replaced in use, ECDSA by RSA, with no failed call; rubbish does not take its place", arguments: ["boringssl", "openssl"])
+    func customCertificate(engine: String) throws {
+        let scene = try PublicScene(settings: "tls: {publicEngine: \(engine)}")
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let first = try ServerCertificate(for: "app.example")
-        let second = try ServerCertificate(for: "app.example")
+        let second = try ServerCertificate(for: "app.example", isRSA: true)
         try scene.directory.write("tls.pem", first.pem)
         try scene.directory.write("tls.key", first.key, mode: 0o600)
         try scene.directory.write("trusted.pem", first.pem + second.pem)
@@ -46,6 +46,11 @@ struct PublicPortTests {
         try scene.directory.write("tls.pem", second.pem)
         try scene.directory.write("tls.key", second.key, mode: 0o600)
         try scene.eventually("replaced") { try presented().contains(body(second.pem)) }
+        for version in ["1.2", "1.3"] {
+            let answer = try scene.curl(
+                "https://app.example:445/", "--resolve", "app.example:445:10.1.0.9", "--cacert", "\(scene.directory.path)/trusted.pem", "--tls-max", version)
+            #expect(answer.output == "the secret of a server", "\(version): \(answer)")
+        }
 
         try scene.directory.write("tls.pem", "rubbish")
         try scene.eventually("told") { try scene.enforcer.command("services").output.contains("tls.pem") }

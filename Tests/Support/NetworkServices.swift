@@ -72,11 +72,13 @@ public struct ServerCertificate: Sendable {
     public let pem: String
     public let key: String
 
-    public init(for name: String) throws {
+    /// - Parameter isRSA: Of 2048 bits; otherwise ECDSA on P-256.
+    public init(for name: String, isRSA: Bool = false) throws {
         let directory = try TemporaryDirectory()
         let files = (directory.path + "/pem", directory.path + "/key")
-        try NetworkProgram.check("openssl", [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=\(name)",
+        let algorithm = isRSA ? ["rsa:2048"] : ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        try NetworkProgram.check("openssl", ["req", "-x509", "-newkey"] + algorithm + [
+            "-nodes", "-days", "1", "-subj", "/CN=\(name)",
             "-addext", "subjectAltName=DNS:\(name)", "-out", files.0, "-keyout", files.1,
         ], in: nil)
         let certificate = try Descriptor(opening: files.0, flags: O_RDONLY)
