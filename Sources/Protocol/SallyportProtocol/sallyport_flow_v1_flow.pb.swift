@@ -404,7 +404,7 @@ public nonisolated enum Sallyport_Flow_V1_Reason: SwiftProtobuf.Enum, Swift.Case
 
 }
 
-public nonisolated struct Sallyport_Flow_V1_Flow: @unchecked Sendable {
+public nonisolated struct Sallyport_Flow_V1_Flow: @unchecked Sendable {  // safe: its storage is copied before it is changed while another has it
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -788,7 +788,7 @@ nonisolated extension Sallyport_Flow_V1_Flow: SwiftProtobuf.Message, SwiftProtob
       // The type itself is protecting the reference to its storage via CoW semantics.
       // This will force a copy to be made of this reference when the first mutation occurs;
       // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()  // safe: never changed, only copied
 
     private init() {}
 

@@ -533,7 +533,7 @@ public nonisolated struct Sallyport_Policy_V1_ProcessingUnit: Sendable {
   public init() {}
 }
 
-public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {
+public nonisolated struct Sallyport_Policy_V1_TCPService: @unchecked Sendable {  // safe: its storage is copied before it is changed while another has it
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1551,7 +1551,7 @@ nonisolated extension Sallyport_Policy_V1_TCPService: SwiftProtobuf.Message, Swi
       // The type itself is protecting the reference to its storage via CoW semantics.
       // This will force a copy to be made of this reference when the first mutation occurs;
       // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()  // safe: never changed, only copied
 
     private init() {}
 
