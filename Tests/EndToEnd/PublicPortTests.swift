@@ -120,17 +120,7 @@ struct PublicPortTests {
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50")
         try scene.service("{mode: InternalCA}")
-        try scene.sallyport.policy("outside", """
-            apiVersion: sallyport.dev/v1
-            kind: ExternalNetwork
-            metadata: {name: partner, namespace: /test}
-            spec: {entries: [partner.example], tags: [net=partner]}
-            ---
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: web, namespace: /test}
-            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
-            """)
+        try scene.lets(in: "partner.example")
         func call() throws -> Int32 { try scene.curl("https://10.1.0.9:445/", "--cacert", scene.bundle).status }
         try scene.eventually("served") { try call() == 0 }
         #expect(try scene.enforcer.flow { $0.source.name == "partner" && $0.sourceAddress == "10.1.0.50" }.verdict == "accepted")
@@ -148,17 +138,7 @@ struct PublicPortTests {
         let names = try NameServer(
             on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", "fd00:1::50", name: "client.eu.partner.example", grace: "5m")
         try scene.service("{mode: \(mode)}")
-        try scene.sallyport.policy("outside", """
-            apiVersion: sallyport.dev/v1
-            kind: ExternalNetwork
-            metadata: {name: partner, namespace: /test}
-            spec: {entries: ["*.partner.example"], tags: [net=partner]}
-            ---
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: web, namespace: /test}
-            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
-            """)
+        try scene.lets(in: "*.partner.example")
         func call(from address: String) throws -> String {
             let host = address.contains(":") ? "[fd00:1::9]" : "10.1.0.9"
             return try scene.curl("\(mode == "None" ? "http" : "https")://\(host):445/", "--cacert", scene.bundle, "--interface", address).output
@@ -191,17 +171,7 @@ struct PublicPortTests {
         try scene.server.nginx(port: 443, body: "the secret of a server")
         let names = try NameServer(on: scene.node2, of: scene.enforcer, answering: "10.1.0.50", name: "client.partner.example")
         try scene.service("{mode: None}")
-        try scene.sallyport.policy("outside", """
-            apiVersion: sallyport.dev/v1
-            kind: ExternalNetwork
-            metadata: {name: partner, namespace: /test}
-            spec: {entries: ["*.partner.example"], tags: [net=partner]}
-            ---
-            apiVersion: sallyport.dev/v1
-            kind: NetworkRuleset
-            metadata: {name: web, namespace: /test}
-            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
-            """)
+        try scene.lets(in: "*.partner.example")
         func call() throws -> String { try scene.curl("http://10.1.0.9:445/").output }
         try scene.eventually("served") { try call() == "the secret of a server" }
         let live = try LiveFlow(from: scene.outside, to: "10.1.0.9", port: 445)

@@ -80,6 +80,21 @@ struct PublicScene {
             """)
     }
 
+    /// Lets in whom an external network has by a name or wildcard, and nobody else.
+    func lets(in name: String) throws {
+        try sallyport.policy("outside", """
+            apiVersion: sallyport.dev/v1
+            kind: ExternalNetwork
+            metadata: {name: partner, namespace: /test}
+            spec: {entries: ["\(name)"], tags: [net=partner]}
+            ---
+            apiVersion: sallyport.dev/v1
+            kind: NetworkRuleset
+            metadata: {name: web, namespace: /test}
+            spec: {subject: [["app=web"]], incoming: [{name: public, action: Allow, object: [["net=partner"]], ports: [tcp/443]}]}
+            """)
+    }
+
     func curl(_ url: String, _ options: String...) throws -> ProgramResult {
         try outside.run("curl", "-sS", "--globoff", "--max-time", "10", arguments: options + [url])
     }

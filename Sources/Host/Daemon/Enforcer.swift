@@ -121,7 +121,6 @@ public actor Enforcer {
             sources[key] = nil
             refusedProblems[key] = nil
             frontendProblems[key] = nil
-            backends[key] = nil
         }
         for problem in compiler.apply(upserts: upserts, removes: Array(removes)) {
             log(problem)
