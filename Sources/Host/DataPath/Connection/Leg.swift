@@ -16,6 +16,8 @@ struct Leg {
     var writable = false
     /// epoll has told that nothing comes behind what is in the socket now.
     var hungUp = false
+    /// Its FIN is in the socket, behind what can still be read; no reset.
+    var isEnding = false
     /// The end of what it sends has been read.
     var ended = false
     /// The end of what it receives has been written.

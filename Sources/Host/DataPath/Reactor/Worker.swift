@@ -165,6 +165,7 @@ final class Worker {
             let bits = event.pointee.events
             if bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { leg.pointee.readable = true }
             if bits & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { leg.pointee.hungUp = true }
+            leg.pointee.isEnding = bits & EPOLLRDHUP.rawValue != 0 && bits & EPOLLERR.rawValue == 0
             if bits & (EPOLLOUT.rawValue | EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { leg.pointee.writable = true }
             advance(slot)
         }

@@ -17,13 +17,16 @@ extension Worker {
     }
 
     /// Writes bytes of the application, inside the leg's session if it has one.
+    /// - Parameter moreFollows: As for `sendWire`.
     /// - Returns: false if the connection is gone.
-    func writeLeg(_ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    func writeLeg(
+        _ leg: UnsafeMutablePointer<Leg>, _ bytes: UnsafePointer<UInt8>, _ count: Int, moreFollows: Bool = false
+    ) -> Bool {
         if count == 0 { return true }
-        if !leg.pointee.sendsTLS { return sendBytes(leg, bytes, count) }
+        if !leg.pointee.sendsTLS { return sendBytes(leg, bytes, count, moreFollows: moreFollows) }
         guard let context = leg.pointee.context, let session = leg.pointee.session else { return false }
         guard case .done = context.write(session, wire, from: bytes, count: count) else { return false }
-        return sendWire(leg)
+        return sendWire(leg, moreFollows: moreFollows)
     }
 
     /// Sends bytes as they are, behind what is parked.

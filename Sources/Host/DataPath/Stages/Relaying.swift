@@ -79,7 +79,8 @@ extension Worker {
                 guard let count = claim(slot, from, count) else { return slot.pointee.isLive && slot.pointee.stage == .relaying }
                 if count > 0 {
                     account(slot, from, count)
-                    if !writeLeg(to, plain, count) { return lost(slot, to) }
+                    // What follows is further bytes or the end, which then goes in the last packet.
+                    if !writeLeg(to, plain, count, moreFollows: from.pointee.isEnding) { return lost(slot, to) }
                     from.pointee.sendsBulk = count >= Worker.spliceFrom
                     adapt(slot, to, count, limit)
                 }
