@@ -70,7 +70,7 @@ WORKLOADS = {
 # What a mode measures unless told otherwise, and of what: the first is what ratios are to.
 MODES = {
     'tls': (list(WORKLOADS), ['haproxy', 'nginx', 'envoy', 'sallyport']),
-    'none': ([name for name in WORKLOADS if name != 'conn-full'], ['haproxy', 'nginx', 'envoy', 'sallyport']),
+    'none': ([name for name in WORKLOADS if name != 'conn-full'], ['haproxy', 'haproxy-splice', 'nginx', 'envoy', 'sallyport']),
     'header-tls': (['conn', 'conn-full', 'rr64'], ['sallyport']),
     'header-none': (['conn', 'rr64'], ['sallyport']),
 }

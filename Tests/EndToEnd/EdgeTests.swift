@@ -263,6 +263,43 @@ struct EdgeTests {
         }
     }
 
+    @Test("what an application says and ends in one packet comes to its client in one, also through TLS", arguments: ["None", "InternalCA"])
+    func endsInOnePacket(mode: String) throws {
+        let scene = try PublicScene()
+        // MSG_MORE holds the answer back for the FIN, tcp(7).
+        let server = try scene.server.start("python3", "-c", """
+            import socket
+            listener = socket.create_server(("0.0.0.0", 443))
+            print("ready", flush=True)
+            while True:
+                client, _ = listener.accept()
+                client.recv(4096)
+                client.send(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\nall of it", socket.MSG_MORE)
+                client.close()
+            """)
+        try server.wait("listened") { server.outputSoFar == "ready\n" }
+        try scene.service("{mode: \(mode)}")
+        // Straight to the node port: a load balancer would cut packets as it likes.
+        func call() throws -> String { try scene.curl("\(mode == "None" ? "http" : "https")://10.1.0.2:31595/", "--insecure").output }
+        try scene.eventually("served") { try call() == "all of it" }
+        // A FIN alone is 52 bytes, two headers and a timestamp; with a close_notify 76, with the answer 99 and more.
+        try scene.outside.nft("""
+            table ip ends {
+              counter last {}
+              counter bare {}
+              chain input {
+                type filter hook input priority 0
+                tcp sport 31595 tcp flags & fin == fin ip length > 90 counter name last
+                tcp sport 31595 tcp flags & fin == fin ip length <= 90 counter name bare
+              }
+            }
+            """)
+        for _ in 0..<5 { #expect(try call() == "all of it") }
+        func packets(_ counter: String) throws -> String { try scene.outside.run("nft", "list", "counter", "ip", "ends", counter).output }
+        #expect(try packets("last").contains("packets 5 "))
+        #expect(try packets("bare").contains("packets 0 "))
+    }
+
     @Test("a connection that ends before a byte was said is a flow of no bytes between peers, and a health check on a public port")
     func nothingSaid() throws {
         let scene = try Scene()
