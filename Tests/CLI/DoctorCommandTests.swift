@@ -59,7 +59,7 @@ struct DoctorCommandTests {
         try "stateDirectory: \(folder.path)/state\n".write(toFile: "\(folder.path)/right.yaml", atomically: false, encoding: .utf8)
         // The products may lie where others cannot go.
         for program in ["sallyport", "sallyportd"] {
-            try FileManager.default.copyItem(atPath: sallyportPath.dropLast("sallyport".count) + program, toPath: "\(folder.path)/\(program)")
+            try copyProgram(at: sallyportPath.dropLast("sallyport".count) + program, to: "\(folder.path)/\(program)")
         }
         let command = ["doctor", "--socket", "\(folder.path)/s", "--config", "\(folder.path)/right.yaml", "-o", "json"]
         let outcome = try await sallyport(

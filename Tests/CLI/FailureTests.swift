@@ -78,7 +78,7 @@ struct PermissionTests {
         try syscall("chmod") { chmod(folder.path, 0o755) }
         // The products may lie where others cannot go.
         let program = "\(folder.path)/sallyport"
-        try FileManager.default.copyItem(atPath: sallyportPath, toPath: program)
+        try copyProgram(at: sallyportPath, to: program)
         let fake = FakeControl()
         let outcome = try await withControlServer(at: "\(folder.path)/s", group: "\(group)", fake) { _ in
             try syscall("chmod") { chmod("\(folder.path)/s", mode) }

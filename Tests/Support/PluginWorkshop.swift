@@ -72,10 +72,7 @@ public final class PluginWorkshop: Sendable {
     @discardableResult
     public func write(_ name: String, _ text: String, mode: mode_t = 0o755) throws -> String {
         let path = "\(directory)/\(name)"
-        let file = try Descriptor(opening: path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-        let bytes = Array(text.utf8)
-        try syscall("write", path) { Glibc.write(file.raw, bytes, bytes.count) }
-        try syscall("fchmod", path) { fchmod(file.raw, mode) }
+        try writeProgram(text, to: path, mode: mode)
         return path
     }
 }
