@@ -1,5 +1,4 @@
 import FakeControl
-import Foundation
 import Linux
 import Support
 import TTRPC
