@@ -17,20 +17,25 @@ final class Caller {
 
     private var calls: [Substring] { loop.outputSoFar.split(separator: "\n") }
 
+    private var answers: Int { calls.count { $0 == "answered 200" } }
+
     /// Waits until three more calls were answered: what was before is before, and what comes is after.
     func goesOn() throws {
-        let before = calls.count { $0 == "answered 200" }
-        try eventually("three answers more for \(from), but \(failures.suffix(3))") { calls.count { $0 == "answered 200" } >= before + 3 }
+        let before = answers
+        try eventually("three answers more for \(from), but \(failures.suffix(3))") { answers >= before + 3 }
     }
 
     /// What was not an answer, in curl's words.
     private var failures: [Substring] { calls.filter { $0 != "answered 200" } }
 
     /// Ends it after a few calls more, and expects that all of its calls were answered.
-    func stop(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    /// - Returns: How many answers it had.
+    @discardableResult
+    func stop(sourceLocation: SourceLocation = #_sourceLocation) throws -> Int {
         try goesOn()
-        let failures = failures
+        let (failures, answers) = (failures, answers)
         loop.stop()
         #expect(failures == [], sourceLocation: sourceLocation)
+        return answers
     }
 }
