@@ -53,6 +53,9 @@ public struct TLSWire {
         failure = nil
     }
 
+    /// Whether the library has taken all the ciphertext that arrived.
+    package var isDrained: Bool { inputStart == inputEnd }
+
     /// Copies ciphertext for a library that asks; 0 when there is none.
     package mutating func take(_ destination: UnsafeMutableRawPointer, _ count: Int) -> Int {
         let count = min(count, inputEnd - inputStart)
