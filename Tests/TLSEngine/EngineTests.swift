@@ -177,6 +177,19 @@ private struct Parties {
         return try SessionEnd(engine == "OpenSSL" ? try OpenSSLContext(options) : try BoringContext(options))
     }
 
+    @Test("what a read left of a record comes with the next, though the wire is drained", arguments: ["OpenSSL", "BoringSSL"])
+    func heldByLibrary(engine: String) throws {
+        let server = try publicServer(engine)
+        let client = try SessionEnd(try OpenSSLContext(TLSOptions(role: .client, verification: .none)))
+        _ = handshake(client, server)
+        #expect(client.write([1, 2, 3, 4, 5]) == .done(5))
+        server.receive(from: client)
+        #expect(server.read(capacity: 2).1 == [1, 2])
+        #expect(server.read(capacity: 2).1 == [3, 4])
+        #expect(server.read(capacity: 2).1 == [5])
+        #expect(server.read(capacity: 2).0 == .needsInput)
+    }
+
     @Test("of the application protocols the server's preference decides, and one that knows none of the client's may serve it all the same", arguments: ["OpenSSL", "BoringSSL"])
     func protocolChoice(engine: String) throws {
         for (offered, required, chosen) in [(["b", "a"], true, "a"), (["c"], false, nil), ([], true, nil)] as [([String], Bool, String?)] {

@@ -39,8 +39,8 @@ final class SessionEnd {
         other.wire.pointee.outputCount = 0
     }
 
-    func read() -> (TLSStep, [UInt8]) {
-        let step = context.read(session, wire, into: plain, capacity: TLSWire.plaintextSize)
+    func read(capacity: Int = TLSWire.plaintextSize) -> (TLSStep, [UInt8]) {
+        let step = context.read(session, wire, into: plain, capacity: capacity)
         guard case .done(let count) = step else { return (step, []) }
         return (step, Array(UnsafeBufferPointer(start: plain, count: count)))
     }

@@ -1,7 +1,7 @@
 // Ciphertext on its way in and out of a TLS library, in buffers that belong to the thread.
 //
 // Connections own no buffers: one wire per worker thread holds what one recv(2) brought and what
-// one send(2) will take. 256 KiB is where the cost per byte stopped falling (docs/performance.md).
+// one send(2) will take. The more that is, the less a byte costs, and the more a slow reader holds (docs/performance.md).
 
 /// The memory through which the TLS sessions of one thread read and write ciphertext.
 ///
@@ -10,7 +10,7 @@
 /// is left of the input is either nothing, or raw bytes that came behind a close_notify.
 public struct TLSWire {
     /// One read's worth of ciphertext or of plaintext.
-    public static let bufferSize = 256 * 1024
+    public static let bufferSize = 512 * 1024
     /// What one read can decrypt to: its own bytes, and a record of which the library held the beginning.
     public static let plaintextSize = bufferSize + 32 * 1024
     /// Room for `plaintextSize` as records: 22 bytes more for each 16 KiB (RFC 8446, 5.2), and handshake messages.
