@@ -8,6 +8,9 @@ import TLSEngine
 extension Worker {
     /// Turns a connection gets before others have theirs.
     private static let turns = 4
+    /// Whoever has taken so much without a pause reads: more than the send and receive buffers of a connection hold together by
+    /// Linux's defaults (tcp(7), tcp_wmem and tcp_rmem: 4 and 6 MiB).
+    private static let keepsUp: UInt64 = 16 << 20
     /// A read this long means bulk: cheaper by splice(2) from here (docs/performance.md, "Splice").
     private static let spliceFrom = 16 * 1024
 
@@ -146,12 +149,16 @@ extension Worker {
         if from == slot.near { slot.pointee.sent &+= UInt64(count) } else { slot.pointee.received &+= UInt64(count) }
     }
 
-    /// Reads less at once while the other side is slow, so that little is parked; more again when it keeps up.
+    /// Reads less at once while the other side is slow, so that little is parked; more again when it keeps up, and most once it
+    /// has kept up for longer than the sockets' own buffers could make it seem.
     private func adapt(_ slot: ConnectionPointer, _ to: UnsafeMutablePointer<Leg>, _ count: Int, _ limit: Int) {
+        let passed = slot.pointee.sent &+ slot.pointee.received
         if !to.pointee.parked.isEmpty {
             slot.pointee.readLimit = 32 * 1024
-        } else if count >= limit / 2 && limit < TLSWire.bufferSize {
-            slot.pointee.readLimit = min(limit * 2, TLSWire.bufferSize)
+            slot.pointee.lastBlocked = passed
+        } else if count >= limit / 2 {
+            let most = passed - slot.pointee.lastBlocked >= Worker.keepsUp ? TLSWire.bufferSize : Connection.usualReadLimit
+            slot.pointee.readLimit = min(limit * 2, most)
         }
     }
 
