@@ -157,7 +157,7 @@ extension Worker {
             slot.pointee.readLimit = 32 * 1024
             slot.pointee.lastBlocked = passed
         } else if count >= limit / 2 {
-            let most = passed - slot.pointee.lastBlocked >= Worker.keepsUp ? TLSWire.bufferSize : Connection.usualReadLimit
+            let most = passed &- slot.pointee.lastBlocked >= Worker.keepsUp ? TLSWire.bufferSize : Connection.usualReadLimit
             slot.pointee.readLimit = min(limit * 2, most)
         }
     }
