@@ -167,6 +167,7 @@ public final class OpenSSLContext: TLSContext {
     public func read(
         _ session: TLSHandle, _ wire: UnsafeMutablePointer<TLSWire>, into buffer: UnsafeMutablePointer<UInt8>, capacity: Int
     ) -> TLSStep {
+        // As in BoringContext.
         if wire.pointee.isDrained && SSL_has_pending(session) == 0 { return .needsInput }
         return step(session, wire) { SSL_read(session, buffer, Int32(truncatingIfNeeded: capacity)) }
     }

@@ -113,11 +113,6 @@ struct Connection {
     var modeTold = false
     var recorded = false
     var startRecorded = false
-    /// Most bytes to read at once; small while the other leg is slow.
-    var readLimit = Connection.usualReadLimit
-    static let usualReadLimit = 256 * 1024
-    /// The bytes that had gone, both ways together, when a socket last took less than it was given.
-    var lastBlocked: UInt64 = 0
     var isQueuedToRun = false
 
     // Links of the one timeout queue it is in.

@@ -26,9 +26,15 @@ struct Leg {
     var sendsBulk = false
     /// What it would not take yet: as it goes on the wire.
     var parked = HeldBytes()
+    /// Most bytes to read for it at once; few while it is slow.
+    var readLimit = Leg.usualReadLimit
+    /// Bytes it has taken since it last took less than it was given.
+    var takenInARow: UInt64 = 0
+
     /// A pipe of the pool with bytes read from this leg and not yet written to the other; nil while not splicing.
     var pipe: SplicePipe?
 
+    static let usualReadLimit = 256 * 1024
     var isOpen: Bool { fd >= 0 }
 }
 

@@ -40,7 +40,7 @@ extension Worker {
 
     /// What the client has said meanwhile: 0 if nothing yet, nil if the flow is over.
     private func readPlainStart(_ slot: ConnectionPointer) -> Int? {
-        switch readLeg(slot, slot.near, limit: slot.pointee.readLimit) {
+        switch readLeg(slot, slot.near, limit: slot.far.pointee.readLimit) {
         case .bytes(let count): return count
         case .nothing, .ended: return 0
         case .truncated, .failed:

@@ -8,8 +8,8 @@ import TLSEngine
 extension Worker {
     /// Turns a connection gets before others have theirs.
     private static let turns = 4
-    /// Whoever has taken so much without a pause reads: more than the send and receive buffers of a connection hold together by
-    /// Linux's defaults (tcp(7), tcp_wmem and tcp_rmem: 4 and 6 MiB).
+    /// A leg that has taken so much in a row is read at its other end: it is more than the send and receive buffers of a connection
+    /// hold together by Linux's defaults (tcp(7), tcp_wmem and tcp_rmem: 4 and 6 MiB).
     private static let keepsUp: UInt64 = 16 << 20
     /// A read this long means bulk: cheaper by splice(2) from here (docs/performance.md, "Splice").
     private static let spliceFrom = 16 * 1024
@@ -70,8 +70,7 @@ extension Worker {
                 }
             }
             if from.pointee.ended { return finish(slot, to) }
-            let limit = slot.pointee.readLimit
-            switch readLeg(slot, from, limit: limit) {
+            switch readLeg(slot, from, limit: to.pointee.readLimit) {
             case .nothing: return true
             case .ended: continue
             case .truncated:
@@ -85,7 +84,7 @@ extension Worker {
                     // What follows is further bytes or the end, which then goes in the last packet.
                     if !writeLeg(to, plain, count, moreFollows: from.pointee.isEnding) { return lost(slot, to) }
                     from.pointee.sendsBulk = count >= Worker.spliceFrom
-                    adapt(slot, to, count, limit)
+                    adapt(to, count)
                 }
             }
         }
@@ -149,16 +148,18 @@ extension Worker {
         if from == slot.near { slot.pointee.sent &+= UInt64(count) } else { slot.pointee.received &+= UInt64(count) }
     }
 
-    /// Reads less at once while the other side is slow, so that little is parked; more again when it keeps up, and most once it
-    /// has kept up for longer than the sockets' own buffers could make it seem.
-    private func adapt(_ slot: ConnectionPointer, _ to: UnsafeMutablePointer<Leg>, _ count: Int, _ limit: Int) {
-        let passed = slot.pointee.sent &+ slot.pointee.received
-        if !to.pointee.parked.isEmpty {
-            slot.pointee.readLimit = 32 * 1024
-            slot.pointee.lastBlocked = passed
-        } else if count >= limit / 2 {
-            let most = passed &- slot.pointee.lastBlocked >= Worker.keepsUp ? TLSWire.bufferSize : Connection.usualReadLimit
-            slot.pointee.readLimit = min(limit * 2, most)
+    /// Reads less at once while the leg that takes it is slow, so that little is parked; more again when it keeps up, and most once
+    /// it has kept up for longer than the sockets' own buffers could make it seem.
+    private func adapt(_ to: UnsafeMutablePointer<Leg>, _ count: Int) {
+        guard to.pointee.parked.isEmpty else {
+            to.pointee.readLimit = 32 * 1024
+            to.pointee.takenInARow = 0
+            return
+        }
+        to.pointee.takenInARow &+= UInt64(count)
+        if count >= to.pointee.readLimit / 2 {
+            let most = to.pointee.takenInARow >= Worker.keepsUp ? TLSWire.bufferSize : Leg.usualReadLimit
+            to.pointee.readLimit = min(to.pointee.readLimit * 2, most)
         }
     }
 
