@@ -216,7 +216,7 @@ let package = Package(
             tests("ProxyProtocol", dependencies: ["ProxyProtocol", "Linux"], exclude: ["Differential"]),
             tests("DataPath", dependencies: ["DataPath", "TLSEngine", "TLSBoringSSL", "SallyportProtocol"]),
             tests("Daemon", dependencies: ["Daemon", "DataPath", "Interception", "SallyportProtocol"]),
-            tests("EndToEnd", dependencies: ["Linux"]),
+            tests("EndToEnd", dependencies: ["FlowFormat", "Linux"]),
             tests("Conformance", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         ]
 )

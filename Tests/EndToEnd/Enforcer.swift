@@ -1,5 +1,6 @@
 // One sallyportd of a test, in its node's namespace.
 
+import FlowFormat
 import Foundation
 import Linux
 import Support
@@ -203,11 +204,12 @@ public final class Enforcer {
             .filter { $0.phase == "end" }
     }
 
-    /// Does `body`, and waits for the first `wanted` flow that ends from then on.
+    /// Does `body`, and waits for the first `wanted` flow that ends from then on. Records come late: not all that are missing now are of later flows.
     public func flow(_ wanted: (RecordedFlow) -> Bool, after body: () throws -> Void) throws -> RecordedFlow {
         let before = Set(try flows().map(\.traceId))
+        let begun = clinux_realtime()
         try body()
-        return try flow { !before.contains($0.traceId) && wanted($0) }
+        return try flow { !before.contains($0.traceId) && $0.end >= begun && wanted($0) }
     }
 
     /// Waits for the first ended flow that is `wanted`: a flow ends a little after its client has its answer.
@@ -240,6 +242,10 @@ public struct RecordedFlow: Decodable, Sendable {
         public let ruleset: String?
         public let rule: String?
     }
+    let startTime: String
+    let durationNanos: Int64
+    /// Nanoseconds since 1970.
+    var end: Int64 { (nanoseconds(rfc3339: startTime) ?? 0) + durationNanos }
     public let phase: String
     public let side: String
     public let enforcer: String
