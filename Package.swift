@@ -101,8 +101,9 @@ let package = Package(
         .target(name: "ProxyProtocol", dependencies: ["Linux"], path: "Sources/Host/ProxyProtocol"),
         .target(name: "CTimex", path: "Sources/Host/CTimex"),
         .target(name: "CNetfilter", path: "Sources/Host/CNetfilter"),
+        .target(name: "CBPF", path: "Sources/Host/CBPF"),
         .target(
-            name: "Interception", dependencies: ["CNetfilter", "Linux", .product(name: "Logging", package: "swift-log")],
+            name: "Interception", dependencies: ["CNetfilter", "CBPF", "Linux", .product(name: "Logging", package: "swift-log")],
             path: "Sources/Host/Interception"),
         .target(
             name: "DataPath", dependencies: ["SallyportProtocol", "Policy", "Identity", "TLSEngine", "TLSBoringSSL", "TLSOpenSSL", "ProxyProtocol", "FlowLog", "Linux", .product(name: "SwiftProtobuf", package: "swift-protobuf")],

@@ -40,17 +40,17 @@ struct NetworkNamespaceTests {
         #expect(throws: InterceptionError.namespaceMissing("/proc/\(program.pid)/ns/net")) { try NetworkNamespace(pid: program.pid) }
     }
 
-    @Test("a namespace that vanished is an error that says so, and opens nothing")
-    func vanished() throws {
+    @Test("a namespace that vanished is an error that says so, and opens nothing", arguments: Redirection.allCases)
+    func vanished(redirection: Redirection) throws {
         let network = try Network()
         let node = try network.node("node", "10.1.0.1/24")
-        let interceptor = try Interceptor(of: node)
+        let interceptor = try Interceptor(of: node, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
         try network.removeNamespace(of: node)
         #expect(throws: InterceptionError.namespaceVanished(node.namespacePath)) {
             try interceptor.apply(frontends: frontends("10.96.0.11:80"), servedPorts: [])
         }
-        #expect(throws: InterceptionError.namespaceMissing(node.namespacePath)) { try Interceptor(of: node) }
+        #expect(throws: InterceptionError.namespaceMissing(node.namespacePath)) { try Interceptor(of: node, by: redirection) }
     }
 
     @Test("what is no network namespace is refused by name", arguments: ["/etc/passwd", "/dev/null", "/proc/self/ns/uts", "/proc", "FIFO"])
@@ -65,11 +65,11 @@ struct NetworkNamespaceTests {
         #expect("\(InterceptionError.notANetworkNamespace(path))".contains("is not a network namespace"))
     }
 
-    @Test("loopback that is down is named, since redirected connections arrive there")
-    func loopbackDown() throws {
+    @Test("loopback that is down is named, since redirected connections arrive there", arguments: Redirection.allCases)
+    func loopbackDown(redirection: Redirection) throws {
         let node = try Network().node("node", "10.1.0.1/24")
         try node.run("ip", "link", "set", "lo", "down")
-        #expect(throws: InterceptionError.loopbackDown(namespace: node.namespacePath)) { try Interceptor(of: node) }
+        #expect(throws: InterceptionError.loopbackDown(namespace: node.namespacePath)) { try Interceptor(of: node, by: redirection) }
     }
 
     @Test("everything that the enforcer needs of this kernel is there or says what is missing and what to do")

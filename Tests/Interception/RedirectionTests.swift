@@ -22,11 +22,12 @@ struct Neighbours {
 
 @Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
 struct RedirectionTests {
-    @Test("a connection to a frontend comes to the outgoing listener, with the address that was dialled",
-        arguments: ["10.96.0.10:9376", "[fd00:10:96::10]:9376"])
-    func outgoing(address: String) throws {
+    @Test(
+        "a connection to a frontend comes to the outgoing listener, with the address that was dialled",
+        arguments: Redirection.allCases, ["10.96.0.10:9376", "[fd00:10:96::10]:9376"])
+    func outgoing(redirection: Redirection, address: String) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:9376", "[fd00:10:96::10]:9376"), servedPorts: [])
 
         let application = try net.clientInside.dial(address)
@@ -37,10 +38,12 @@ struct RedirectionTests {
         #expect(try accepted.socket.receive() == "hello")
     }
 
-    @Test("what others dial at a served port comes to the incoming listener", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
-    func incoming(address: String) throws {
+    @Test(
+        "what others dial at a served port comes to the incoming listener",
+        arguments: Redirection.allCases, ["10.244.1.20:80", "[fd00:244:1::20]:80"])
+    func incoming(redirection: Redirection, address: String) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         try interceptor.apply(frontends: [], servedPorts: [80])
 
         let application = try net.clientInside.dial(address)
@@ -51,10 +54,12 @@ struct RedirectionTests {
         #expect(try application.receive() == "answer")
     }
 
-    @Test("a connection from a port whose last one was the enforcer's, and was reset, is redirected all the same")
-    func portOfTheEnforcer() throws {
+    @Test(
+        "a connection from a port whose last one was the enforcer's, and was reset, is redirected all the same",
+        arguments: Redirection.allCases)
+    func portOfTheEnforcer(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
         let server = try net.serverInside.listen(port: 80)
 
@@ -69,10 +74,12 @@ struct RedirectionTests {
         #expect(redirected.dialled == "10.244.1.20:80")
     }
 
-    @Test("a frontend may be a block, also one that holds others", arguments: ["10.1.2.3:80", "10.200.0.1:80", "[fd01::5]:80"])
-    func blocks(address: String) throws {
+    @Test(
+        "a frontend may be a block, also one that holds others",
+        arguments: Redirection.allCases, ["10.1.2.3:80", "10.200.0.1:80", "[fd01::5]:80"])
+    func blocks(redirection: Redirection, address: String) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(
             frontends: frontends("10.1.0.0/16:80", "10.0.0.0/8:80", "10.1.2.3:80", "[fd01::/64]:80", "[fd01::/96]:80"), servedPorts: [])
 
@@ -81,11 +88,11 @@ struct RedirectionTests {
         _ = application
     }
 
-    @Test("every address on a port can be intercepted, loopback excepted")
-    func everything() throws {
+    @Test("every address on a port can be intercepted, loopback excepted", arguments: Redirection.allCases)
+    func everything(redirection: Redirection) throws {
         let net = try Neighbours()
         let listening = try net.clientInside.listen(port: 80)
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("0.0.0.0/0:80", "[::/0]:80"), servedPorts: [80])
 
         for address in ["198.51.100.7:80", "[2001:db8::7]:80"] {
@@ -98,22 +105,24 @@ struct RedirectionTests {
         }
     }
 
-    @Test("what is no frontend goes where it was dialled")
-    func others() throws {
+    @Test("what is no frontend goes where it was dialled", arguments: Redirection.allCases)
+    func others(redirection: Redirection) throws {
         let net = try Neighbours()
         let server = try net.serverInside.listen(port: 81)
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
 
         _ = try net.clientInside.dial("10.244.1.20:81")
         _ = try accept(from: [server.raw])
     }
 
-    @Test("the enforcer's own connections go where it dials", arguments: [Dialler.enforcerToNetwork, .enforcerToApplication])
-    func marks(dialler: Dialler) throws {
+    @Test(
+        "the enforcer's own connections go where it dials",
+        arguments: Redirection.allCases, [Dialler.enforcerToNetwork, .enforcerToApplication])
+    func marks(redirection: Redirection, dialler: Dialler) throws {
         let net = try Neighbours()
         let server = try net.serverInside.listen(port: 80)
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
 
         let dialled = try net.clientInside.dial("10.244.1.20:80", as: dialler)
@@ -121,11 +130,11 @@ struct RedirectionTests {
         #expect(try accept(from: [server.raw]).socket.receive() == "past")
     }
 
-    @Test("the enforcer reaches the application at the port it serves, and the unit reaches itself")
-    func application() throws {
+    @Test("the enforcer reaches the application at the port it serves, and the unit reaches itself", arguments: Redirection.allCases)
+    func application(redirection: Redirection) throws {
         let net = try Neighbours()
         let application = try net.serverInside.listen(port: 80)
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         try interceptor.apply(frontends: [], servedPorts: [80])
 
         for address in ["10.244.1.20:80", "[fd00:244:1::20]:80", "127.0.0.1:80"] {
@@ -136,10 +145,10 @@ struct RedirectionTests {
         }
     }
 
-    @Test("a unit that dials itself through a service meets both its own listeners")
-    func itself() throws {
+    @Test("a unit that dials itself through a service meets both its own listeners", arguments: Redirection.allCases)
+    func itself(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [80])
 
         _ = try net.serverInside.dial("10.244.1.20:80")
@@ -148,11 +157,11 @@ struct RedirectionTests {
         #expect(try accept(from: interceptor.incoming).dialled == "10.244.1.20:80")
     }
 
-    @Test("a service that leads back to the unit that dials it comes to both its listeners")
-    func hairpin() throws {
+    @Test("a service that leads back to the unit that dials it comes to both its listeners", arguments: Redirection.allCases)
+    func hairpin(redirection: Redirection) throws {
         let net = try Neighbours()
         try net.node.clusterIP("10.96.0.10", port: 9376, to: "10.244.1.20:80")
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:9376"), servedPorts: [80])
 
         _ = try net.serverInside.dial("10.96.0.10:9376")
@@ -161,10 +170,10 @@ struct RedirectionTests {
         #expect(try accept(from: interceptor.incoming).dialled == "10.244.1.20:80")
     }
 
-    @Test("nobody reaches a listener but by redirection")
-    func listenersAreClosed() throws {
+    @Test("nobody reaches a listener but by redirection", arguments: Redirection.allCases)
+    func listenersAreClosed(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         try interceptor.apply(frontends: [], servedPorts: [80])
 
         let pair = interceptor.listeners[0]
@@ -178,10 +187,10 @@ struct RedirectionTests {
         }
     }
 
-    @Test("connections are dealt out to the workers in turn")
-    func turns() throws {
+    @Test("connections are dealt out to the workers in turn", arguments: Redirection.allCases)
+    func turns(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client, workers: 3)
+        let interceptor = try Interceptor(of: net.client, by: redirection, workers: 3)
         try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
 
         var counts: [Int32: Int] = [:]
@@ -192,10 +201,10 @@ struct RedirectionTests {
         #expect(counts == Dictionary(uniqueKeysWithValues: interceptor.outgoing.map { ($0, 3) }))
     }
 
-    @Test("no other process can listen on a worker's port, even with SO_REUSEPORT")
-    func portsAreOurs() throws {
+    @Test("no other process can listen on a worker's port, even with SO_REUSEPORT", arguments: Redirection.allCases)
+    func portsAreOurs(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.server)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
         let port = interceptor.listeners[0].incomingPort
         let thief = try net.server.run("python3", "-c", """
             import socket
@@ -208,15 +217,15 @@ struct RedirectionTests {
         #expect(thief.errors.contains("Address already in use"))
     }
 
-    @Test("connections from before go on, though conntrack first sees them in the middle")
-    func earlierConnections() throws {
+    @Test("connections from before go on, though conntrack first sees them in the middle", arguments: Redirection.allCases)
+    func earlierConnections(redirection: Redirection) throws {
         let net = try Neighbours()
         let listening = try net.serverInside.listen(port: 80)
         let client = try net.clientInside.dial("10.244.1.20:80")
         let server = try accept(from: [listening.raw]).socket
 
-        let outgoing = try Interceptor(of: net.client)
-        let incoming = try Interceptor(of: net.server)
+        let outgoing = try Interceptor(of: net.client, by: redirection)
+        let incoming = try Interceptor(of: net.server, by: redirection)
         try outgoing.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
         try incoming.apply(frontends: [], servedPorts: [80])
         try client.send("still")
@@ -225,11 +234,11 @@ struct RedirectionTests {
         #expect(try client.receive() == "here")
     }
 
-    @Test("a namespace without IPv6 addresses is intercepted over IPv4")
-    func withoutIPv6() throws {
+    @Test("a namespace without IPv6 addresses is intercepted over IPv4", arguments: Redirection.allCases)
+    func withoutIPv6(redirection: Redirection) throws {
         let net = try Neighbours()
         try net.client.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:80", "[fd00::1]:80"), servedPorts: [80])
 
         _ = try net.clientInside.dial("10.96.0.10:80")

@@ -113,7 +113,7 @@ private func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: UInt
 /// A connection taken from a listener.
 struct Accepted {
     let socket: TestSocket
-    /// What the client dialled: SO_ORIGINAL_DST. The kernel knows it only where conntrack is on.
+    /// What the client dialled: the socket's own address, or what nat knows of it (SO_ORIGINAL_DST) where that led it to the listener's port.
     let dialled: String?
     /// Which of the listeners took it.
     let listener: Int32
@@ -127,6 +127,8 @@ func accept(from listeners: [Int32]) throws -> Accepted {
     var peer = sockaddr_in6()
     var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
     let socket = TestSocket(try syscall("accept") { clinux_accept4(ready.fd, &peer, &length, 0) })
+    let local = try name(of: socket.raw)
+    if try local.port != name(of: ready.fd).port { return Accepted(socket: socket, dialled: local.description, listener: ready.fd) }
     let isV4 = SocketAddress(peer).address.isV4
     var dialled = sockaddr_in6()
     length = socklen_t(MemoryLayout<sockaddr_in6>.size)
@@ -135,14 +137,31 @@ func accept(from listeners: [Int32]) throws -> Accepted {
     return Accepted(socket: socket, dialled: failure == 0 ? SocketAddress(dialled).description : nil, listener: ready.fd)
 }
 
+private func name(of socket: Int32) throws -> SocketAddress {
+    var address = sockaddr_in6()
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    try syscall("getsockname") { cnetfilter_socket_name(socket, &address, &length) }
+    return SocketAddress(address)
+}
+
+/// How connections come to the listeners. Each test is of both.
+enum Redirection: CaseIterable {
+    case nat, steering
+
+    /// One for all tests, as a daemon has one for all units.
+    static let dials = Result { try DialSteering.ifPossible() }
+}
+
 extension Interceptor {
     var outgoing: [Int32] { listeners.map(\.outgoing) }
     var incoming: [Int32] { listeners.map(\.incoming) }
 
-    convenience init(of place: some NetworkPlace, kind: Kind = .container, workers: Int = 1, failureMode: FailureMode = .closed) throws {
+    convenience init(
+        of place: some NetworkPlace, by redirection: Redirection, kind: Kind = .container, workers: Int = 1, failureMode: FailureMode = .closed
+    ) throws {
         try self.init(
             unit: "/test/\(place.name)", namespace: try NetworkNamespace(place), kind: kind, workers: workers,
-            failureMode: failureMode, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            failureMode: failureMode, steering: redirection == .nat ? nil : try Redirection.dials.get(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 }
 

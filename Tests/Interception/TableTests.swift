@@ -8,44 +8,45 @@ import Testing
 
 @Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
 struct TableTests {
-    @Test("a change of policy changes elements and leaves the rules, handles and all")
-    func elementsOnly() throws {
+    @Test("a change of policy changes elements and leaves the rules, handles and all", arguments: Redirection.allCases)
+    func elementsOnly(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client, workers: 2)
+        let interceptor = try Interceptor(of: net.client, by: redirection, workers: 2)
         try interceptor.apply(frontends: frontends("192.0.2.10:80", "10.1.0.0/16:80", "[fd00::1]:80"), servedPorts: [80])
         let before = try rules(of: net.client)
         // A block takes the place of one that lies in it, in one transaction.
         try interceptor.apply(frontends: frontends("192.0.2.11:80", "10.0.0.0/8:80", "[fd01::/64]:80"), servedPorts: [81])
         #expect(try rules(of: net.client) == before)
-        #expect(before.contains { $0.contains("redirect to") && $0.contains("# handle") })
+        let verdict = redirection == .nat ? "redirect to" : "tproxy to"
+        #expect(before.contains { $0.contains(verdict) && $0.contains("# handle") })
 
         let sets = try net.client.run("nft", "list", "sets").output
         for shown in ["192.0.2.11 . 80", "10.0.0.0/8 . 80", "fd01::/64 . 80", "elements = { 81 }"] { #expect(sets.contains(shown)) }
         for gone in ["192.0.2.10", "10.1.0.0/16", "fd00::1", "{ 80 }"] { #expect(!sets.contains(gone)) }
     }
 
-    @Test("the table of an enforcer that crashed refuses, until the next one takes over")
-    func crash() throws {
+    @Test("the table of an enforcer that crashed refuses, until the next one takes over", arguments: Redirection.allCases)
+    func crash(redirection: Redirection) throws {
         let net = try Neighbours()
         _ = try net.serverInside.listen(port: 80)
         do {
-            let interceptor = try Interceptor(of: net.client)
+            let interceptor = try Interceptor(of: net.client, by: redirection)
             try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
         }
         // A program that another test starts has the listeners too, between its fork and its exec.
         try eventually("refused") { try net.clientInside.failureToDial("10.244.1.20:80") == ECONNREFUSED }
 
-        let next = try Interceptor(of: net.client)
+        let next = try Interceptor(of: net.client, by: redirection)
         try next.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
         _ = try net.clientInside.dial("10.244.1.20:80")
         _ = try accept(from: next.outgoing)
     }
 
-    @Test("no connection slips past while one enforcer's table takes the place of another's")
-    func takeOver() throws {
+    @Test("no connection slips past while one enforcer's table takes the place of another's", arguments: Redirection.allCases)
+    func takeOver(redirection: Redirection) throws {
         let net = try Neighbours()
         let server = try net.serverInside.listen(port: 80)
-        let first = try Interceptor(of: net.client)
+        let first = try Interceptor(of: net.client, by: redirection)
         let wanted = frontends("10.244.1.20:80")
         try first.apply(frontends: wanted, servedPorts: [])
 
@@ -58,7 +59,7 @@ struct TableTests {
                 dials.withLock { $0 += 1 }
             }
         }
-        for _ in 0..<50 { try Interceptor(of: net.client).apply(frontends: wanted, servedPorts: []) }
+        for _ in 0..<50 { try Interceptor(of: net.client, by: redirection).apply(frontends: wanted, servedPorts: []) }
         ended.withLock { $0 = true }
         dialling.join()
         #expect(dials.withLock { $0 } >= 50)
@@ -66,12 +67,12 @@ struct TableTests {
         #expect(poll(&entry, 1, 0) == 0, "the server was given a connection that nobody intercepted")
     }
 
-    @Test("a table that somebody changed is made anew")
-    func changedByOthers() throws {
+    @Test("a table that somebody changed is made anew", arguments: Redirection.allCases)
+    func changedByOthers(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
-        try net.client.nft("flush chain inet sallyport output; delete element inet sallyport hosts4 { 10.96.0.10 . 80 }")
+        try net.client.nft("flush chain inet sallyport leaving; delete element inet sallyport hosts4 { 10.96.0.10 . 80 }")
         try interceptor.apply(frontends: frontends("10.96.0.11:80"), servedPorts: [])
         _ = try net.clientInside.dial("10.96.0.11:80")
         _ = try accept(from: interceptor.outgoing)
@@ -82,13 +83,13 @@ struct TableTests {
         _ = try accept(from: interceptor.outgoing)
     }
 
-    @Test("uninstalling removes the table and nothing else, also twice")
-    func uninstall() throws {
+    @Test("uninstalling removes the table and nothing else, also twice", arguments: Redirection.allCases)
+    func uninstall(redirection: Redirection) throws {
         let net = try Neighbours()
         let foreign = "table inet sallyport_of_another { chain output { type filter hook output priority 0; counter; }; }"
         try net.client.nft(foreign)
         let before = try net.client.run("nft", "-s", "list", "ruleset").output
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [80])
         try interceptor.uninstall()
         #expect(try net.client.run("nft", "-s", "list", "ruleset").output == before)
@@ -98,19 +99,26 @@ struct TableTests {
         _ = try accept(from: interceptor.outgoing)
     }
 
-    @Test("the way back for answers to clients is there while it is wanted, and goes without it, with the table, and after a crash", arguments: [true, false])
-    func returnRoute(uninstalledByAnother: Bool) throws {
+    @Test(
+        "the way back for answers to clients is there while it is wanted, and goes without it, with the table, and after a crash",
+        arguments: Redirection.allCases, [true, false])
+    func returnRoute(redirection: Redirection, uninstalledByAnother: Bool) throws {
         let net = try Neighbours()
         func state() throws -> [String] {
             try [["rule"], ["-6", "rule"], ["route", "show", "table", "23057"], ["-6", "route", "show", "table", "23057"]].map {
                 try net.client.run("ip", arguments: $0).output
             } + [net.client.run("nft", "list", "chain", "inet", "sallyport", "returning").output]
         }
-        let without = try state()
-        var interceptor: Interceptor? = try Interceptor(of: net.client)
+        let untouched = try state()
+        var interceptor: Interceptor? = try Interceptor(of: net.client, by: redirection)
         func apply(_ isWanted: Bool) throws { try interceptor?.apply(frontends: [], servedPorts: [80], deliversAsClient: isWanted) }
         try apply(false)
-        #expect(try state() == without)
+        let without = try state()
+        if redirection == .nat {
+            #expect(without == untouched)
+        } else {
+            #expect(without[0].contains("91:\tfrom all fwmark 0x3000000/0x3000000 lookup 23057") && !without[0].contains("90:"), "\(without)")
+        }
         try apply(true)
         let with = try state()
         #expect(with[0].contains("90:\tfrom all fwmark 0x2000000/0x3000000 lookup 23057") && with[1].contains("lookup 23057"), "\(with)")
@@ -121,28 +129,28 @@ struct TableTests {
         try apply(true)
         if uninstalledByAnother {
             // It crashed: the next one finds the route there already, and who cleans up finds all of it.
-            interceptor = try Interceptor(of: net.client)
+            interceptor = try Interceptor(of: net.client, by: redirection)
             try apply(true)
             #expect(try state() == with)
             try Interceptor.uninstall(from: NetworkNamespace(path: net.client.namespacePath))
         } else {
             try interceptor?.uninstall()
         }
-        #expect(try state() == without)
+        #expect(try state() == untouched)
     }
 
-    @Test("with failureMode Open the table goes with its enforcer, and connections pass")
-    func failureModeOpen() throws {
+    @Test("with failureMode Open the table goes with its enforcer, and connections pass", arguments: Redirection.allCases)
+    func failureModeOpen(redirection: Redirection) throws {
         let net = try Neighbours()
         let server = try net.serverInside.listen(port: 80)
         do {
-            let interceptor = try Interceptor(of: net.client, failureMode: .open)
+            let interceptor = try Interceptor(of: net.client, by: redirection, failureMode: .open)
             try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
             try interceptor.apply(frontends: frontends("10.244.1.20:80", "10.244.1.21:80"), servedPorts: [])
             _ = try net.clientInside.dial("10.244.1.20:80")
             _ = try accept(from: interceptor.outgoing)
             #expect(throws: InterceptionError.tableOwnedByAnother(namespace: net.client.namespacePath)) {
-                try Interceptor(of: net.client).apply(frontends: [], servedPorts: [])
+                try Interceptor(of: net.client, by: redirection).apply(frontends: [], servedPorts: [])
             }
         }
         // A program that another test starts has the owner's socket too, between its fork and its exec.
@@ -152,10 +160,10 @@ struct TableTests {
         try server.wait(for: POLLIN)
     }
 
-    @Test("100,000 frontends are taken at once, and one more by itself")
-    func many() throws {
+    @Test("100,000 frontends are taken at once, and one more by itself", arguments: Redirection.allCases)
+    func many(redirection: Redirection) throws {
         let net = try Neighbours()
-        let interceptor = try Interceptor(of: net.client)
+        let interceptor = try Interceptor(of: net.client, by: redirection)
         var wanted = Set((0..<100_000).map { InterceptedFrontend(cidr: CIDR(IPAddress(v4: 0x0a80_0000 + UInt32($0))), port: 80) })
         try interceptor.apply(frontends: wanted, servedPorts: [])
         wanted.formUnion(frontends("[fd00::1]:80"))

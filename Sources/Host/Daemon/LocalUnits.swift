@@ -9,6 +9,8 @@ import Policy
 /// The interceptors, and what went wrong with those that should be there.
 struct LocalUnits {
     private let workers: Int
+    /// nil where the kernel cannot: then nat leads the units' connections.
+    private let steering: DialSteering?
     private let logger: Logger
     private var intercepted: [UnitKey: Intercepted] = [:]
     private var problems: [UnitKey: String] = [:]
@@ -29,12 +31,18 @@ struct LocalUnits {
     init(workers: Int, logger: Logger) {
         self.workers = workers
         self.logger = logger
+        do {
+            steering = try DialSteering.ifPossible()
+        } catch {
+            logger.notice("interception-by-nat", metadata: ["reason": "\(error)"])
+            steering = nil
+        }
     }
 
     /// Paths of the namespaces that hold rules.
     var namespaces: [String] { intercepted.values.map(\.namespace.name) }
-    /// Whether a namespace has vanished, or a unit is not intercepted that may be by now.
-    var needAnotherLook: Bool { !problems.isEmpty || intercepted.values.contains { !$0.namespace.isPresent } }
+    /// Whether a namespace has vanished or changed, or a unit is not intercepted that may be by now.
+    var needAnotherLook: Bool { !problems.isEmpty || intercepted.values.contains { !$0.namespace.isPresent || $0.interceptor.isOutdated } }
     func problem(of unit: UnitKey) -> String? { problems[unit] }
     func isIntercepted(_ unit: UnitKey) -> Bool { intercepted[unit] != nil && problems[unit] == nil }
 
@@ -65,7 +73,7 @@ struct LocalUnits {
     /// Redirects what the plans say, where they changed.
     mutating func applyPlans(_ units: [UnitPolicy]) {
         for unit in units {
-            guard let existing = intercepted[unit.key], existing.plan != unit.plan else { continue }
+            guard let existing = intercepted[unit.key], existing.plan != unit.plan || existing.interceptor.isOutdated else { continue }
             do {
                 try existing.interceptor.apply(
                     frontends: Set(unit.plan.frontends.map { InterceptedFrontend(cidr: $0.cidr, port: $0.port) }),
@@ -111,7 +119,7 @@ struct LocalUnits {
         }
         let interceptor = try Interceptor(
             unit: "\(unit.key)", namespace: namespace, kind: unit.networkNamespace == .host ? .host : .container, workers: workers,
-            failureMode: unit.failureMode == .open ? .open : .closed, logger: logger)
+            failureMode: unit.failureMode == .open ? .open : .closed, steering: steering, logger: logger)
         return Intercepted(interceptor: interceptor, namespace: namespace, place: unit.networkNamespace, plan: nil)
     }
 

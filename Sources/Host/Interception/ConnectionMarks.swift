@@ -2,7 +2,7 @@
 
 /// The packet marks (`SO_MARK`, socket(7)) of the connections that the enforcer opens.
 ///
-/// There are two, so that a unit that dials itself meets both its own outgoing and its own incoming side, and
+/// There are two of its own, so that a unit that dials itself meets both its own outgoing and its own incoming side, and
 /// still nothing goes round twice: unmarked → outgoing listener → `outgoing` → incoming listener → `application` → application.
 /// Marks end at the namespace's border: the kernel clears them when a packet crosses (skb_scrub_packet).
 public struct ConnectionMarks: Sendable, Equatable {
@@ -12,10 +12,13 @@ public struct ConnectionMarks: Sendable, Equatable {
     public let outgoing: UInt32
     /// Set on what the enforcer dials towards the unit's own application: never redirected.
     public let application: UInt32
+    /// Both together: set on sockets of the unit that dial a frontend (`DialSteering`), and on what answers them.
+    public var steered: UInt32 { outgoing | application }
 
-    /// - Returns: nil unless both marks differ, are not zero, and lie within `mask`.
+    /// - Returns: nil unless neither mark holds the other, and both lie within `mask`.
     public init?(mask: UInt32, outgoing: UInt32, application: UInt32) {
-        guard outgoing != application, outgoing != 0, application != 0, (outgoing | application) & ~mask == 0 else { return nil }
+        let both = outgoing | application
+        guard both != outgoing, both != application, both & ~mask == 0 else { return nil }
         self.init(checkedMask: mask, outgoing: outgoing, application: application)
     }
 

@@ -18,6 +18,10 @@ public enum InterceptionError: Error, Equatable, Sendable {
     case loopbackDown(namespace: String)
     /// The kernel refused a part of the table.
     case refused(part: String, namespace: String, reason: String)
+    /// The kernel refused a program of BPF; without it the same is done by nat.
+    case programRefused(name: String, reason: String)
+    /// What the units dial cannot be told from here, but by nat.
+    case noCgroupRoot(String)
     case system(SystemCallError)
 }
 
@@ -38,6 +42,10 @@ extension InterceptionError: CustomStringConvertible {
             "loopback is down in network namespace \(namespace), and redirected connections arrive there: run `ip link set lo up` in it"
         case .refused(let part, let namespace, let reason):
             "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyportd --check-kernel` names what it lacks"
+        case .programRefused(let name, let reason):
+            "the kernel refused BPF program \(name): \(reason); use Linux 5.15 or later"
+        case .noCgroupRoot(let seen):
+            "\(seen): let the daemon see the node's own cgroup v2 hierarchy at /sys/fs/cgroup"
         case .system(let error): error.description
         }
     }

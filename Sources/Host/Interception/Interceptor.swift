@@ -37,14 +37,23 @@ public final class Interceptor: Sendable {
     private let socket: NetfilterSocket
     private let logger: Logger
     private let marks: ConnectionMarks
+    private let steering: Steering?
     /// The lock also keeps transactions apart.
     private let inForce = Mutex(InForce())
+
+    /// How sockets are steered, where they are.
+    private struct Steering {
+        let dials: DialSteering
+        /// The namespace, as programs know it.
+        let cookie: UInt64
+    }
 
     /// What the kernel was last given.
     private struct InForce {
         /// nil when that is not known.
         var elements: TableElements?
-        var hasReturnRoute = false
+        var redirection = Redirection.nat
+        var routes = LoopbackRoutes.none
     }
 
     /// Opens the listeners.
@@ -52,32 +61,39 @@ public final class Interceptor: Sendable {
     ///   - unit: The processing unit's "NAMESPACE/NAME", for the log.
     ///   - namespace: nil for the enforcer's own.
     ///   - workers: How many pairs of listeners to make, at least one.
+    ///   - steering: Steers the unit's sockets; with nil its connections are led by nat.
     public init(
         unit: String, namespace: NetworkNamespace?, kind: Kind, workers: Int, marks: ConnectionMarks = .standard,
-        failureMode: FailureMode = .closed, logger: Logger
+        failureMode: FailureMode = .closed, steering: DialSteering? = nil, logger: Logger
     ) throws {
         let namespace = if let namespace { namespace } else { try NetworkNamespace.own() }
         let name = namespace.name
         (socket, listeners) = try namespace.run {
             let socket = try NetfilterSocket(namespace: name)
             guard try loopbackIsUp() else { throw InterceptionError.loopbackDown(namespace: name) }
-            return (socket, try makeListeners(workers: max(workers, 1)))
+            return (socket, try makeListeners(workers: max(workers, 1), transparent: steering != nil))
         }
         self.unit = unit
         self.namespace = namespace
         self.marks = marks
         self.logger = logger
         table = SallyportTable(kind: kind, marks: marks, listeners: listeners, endsWithItsOwner: failureMode == .open)
+        let cookie = cnetfilter_namespace_cookie(listeners[0].incoming)
+        self.steering = steering.map { Steering(dials: $0, cookie: cookie) }
     }
 
-    deinit { close(listeners) }
+    deinit {
+        if let steering { steering.dials.release(steering.cookie, of: self) }
+        close(listeners)
+    }
 
     /// Intercepts what the unit dials at `frontends` and what arrives for `servedPorts`, and nothing else any more.
     /// `publicPorts` are intercepted as `servedPorts` are, and also for clients in the unit itself.
     /// With `deliversAsClient` the unit's answers come back to the enforcer where that dials the unit from its clients' addresses.
     ///
-    /// All of the table comes into force at one moment. Connections that are open already go on as they are.
-    /// - Throws: `InterceptionError`; the table that was in force stays so.
+    /// A connection is intercepted, or refused, or goes as before; none that was intercepted slips past during a change.
+    /// Connections that are open already go on as they are.
+    /// - Throws: `InterceptionError`; what was in force stays so.
     public func apply(
         frontends: Set<InterceptedFrontend>, servedPorts: Set<UInt16>, publicPorts: Set<UInt16> = [], deliversAsClient: Bool = false
     ) throws(InterceptionError) {
@@ -86,24 +102,24 @@ public final class Interceptor: Sendable {
             frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts, deliversAsClient: deliversAsClient)
         let result = inForce.withLock { inForce in
             Result { () throws(InterceptionError) in
-                try self.replace(&inForce.elements, with: elements)
-                // What needs the route and has none fails: its answers go elsewhere. The table must be there first all the same.
-                if inForce.hasReturnRoute != deliversAsClient {
-                    try ReturnRoute(self.marks).set(deliversAsClient, in: self.namespace)
-                    inForce.hasReturnRoute = deliversAsClient
+                if let steering = self.steering, self.possibleRedirection == .steering {
+                    try self.steer(steering, to: elements, &inForce)
+                } else {
+                    try self.translate(elements, &inForce)
                 }
             }
         }
         try result.get()
     }
 
-    /// Removes the table and the route. Whatever else is in the namespace stays, and so do the listeners.
+    /// Removes the table and the routes, and steers nothing any more. Whatever else is in the namespace stays, and so do the listeners.
     public func uninstall() throws(InterceptionError) {
         let result = inForce.withLock { inForce in
             inForce = InForce()
+            if let steering = self.steering { steering.dials.release(steering.cookie, of: self) }
             return Result { () throws(InterceptionError) in
                 try self.socket.commit(SallyportTable.removal)
-                try ReturnRoute(self.marks).set(false, in: self.namespace)
+                try LoopbackRoutes.none.set(in: self.namespace, self.marks)
             }
         }
         try result.get()
@@ -113,26 +129,97 @@ public final class Interceptor: Sendable {
     /// Removes what an enforcer left behind in a namespace; nothing happens where there is nothing.
     public static func uninstall(from namespace: NetworkNamespace, marks: ConnectionMarks = .standard) throws {
         try namespace.run { try NetfilterSocket(namespace: namespace.name).commit(SallyportTable.removal) }
-        try ReturnRoute(marks).set(false, in: namespace)
+        try LoopbackRoutes.none.set(in: namespace, marks)
     }
 
-    private func replace(_ applied: inout TableElements?, with elements: TableElements) throws(InterceptionError) {
-        if applied == elements { return }
-        if let old = applied, old.deliversAsClient == elements.deliversAsClient {
+    /// Whether what was applied last should be applied again, since the namespace has changed.
+    public var isOutdated: Bool {
+        inForce.withLock { inForce in inForce.elements != nil && inForce.redirection != self.possibleRedirection }
+    }
+
+    /// nat where sockets cannot be steered: that is also a host with a bridge, whose packets br_netfilter takes through prerouting before the
+    /// IP layer does. What a listener is given there is forgotten again (skb_orphan, ip_rcv_core).
+    private var possibleRedirection: Redirection {
+        if steering == nil { return .nat }
+        let isFiltered = table.kind == .host && access("/proc/sys/net/bridge", F_OK) == 0 && cnetfilter_has_bridge(listeners[0].incoming) != 0
+        return isFiltered ? .nat : .steering
+    }
+
+    private func translate(_ elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
+        if let steering {
+            steering.dials.release(steering.cookie, of: self)
+            try markAnswers(0)
+        }
+        try replace(&inForce, with: elements, by: .nat)
+        // Connections that were steered before nat took over live on.
+        try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: inForce.routes.forSteered), &inForce)
+    }
+
+    /// Steers what the unit dials, and has the table refuse what is not steered. What is new is steered before that, and what is not wanted
+    /// any more is let go of after it, so that nothing is refused in between.
+    private func steer(_ steering: Steering, to elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
+        let old = inForce.redirection == .steering ? inForce.elements : nil
+        if old == elements { return }
+        if old == nil { try markAnswers(marks.steered) }
+        // Steered connections need their listener and their route first. Where there was no table, the unit goes on dialling its frontends
+        // meanwhile; where there is that of an enforcer that crashed, they stay refused.
+        var isFresh = false
+        if old == nil {
+            isFresh = try install(&inForce, elements.withoutFrontends)
+            if !isFresh { try replace(&inForce, with: elements, by: .steering) }
+        }
+        try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: true), &inForce)
+        try steering.dials.steer(elements.frontends.union(old?.frontends ?? []), in: steering.cookie, for: self)
+        if old != nil || isFresh { try replace(&inForce, with: elements, by: .steering) }
+        try steering.dials.steer(elements.frontends, in: steering.cookie, for: self)
+    }
+
+    private func markAnswers(_ mark: UInt32) throws(InterceptionError) {
+        do throws(SystemCallError) { try setAnswerMark(mark, of: listeners) } catch { throw .system(error) }
+    }
+
+    /// What needs a route and has none fails: its packets go elsewhere, where the table refuses them.
+    private func route(_ wanted: LoopbackRoutes, _ inForce: inout InForce) throws(InterceptionError) {
+        if inForce.routes == wanted { return }
+        try wanted.set(in: namespace, marks)
+        inForce.routes = wanted
+    }
+
+    /// Makes the table beside which sockets are steered.
+    /// - Returns: false, with nothing changed, where there is a table already.
+    private func install(_ inForce: inout InForce, _ elements: TableElements) throws(InterceptionError) -> Bool {
+        do throws(InterceptionError) {
+            try socket.commit(table.creation(elements, by: .steering))
+        } catch {
+            guard case .refused = error else { throw error }
+            return false
+        }
+        note(&inForce, elements, .steering)
+        return true
+    }
+
+    private func replace(_ inForce: inout InForce, with elements: TableElements, by redirection: Redirection) throws(InterceptionError) {
+        if inForce.elements == elements && inForce.redirection == redirection { return }
+        if let old = inForce.elements, old.deliversAsClient == elements.deliversAsClient, inForce.redirection == redirection {
             do throws(InterceptionError) {
                 try socket.commit(SallyportTable.change(from: old, to: elements))
-                applied = elements
+                inForce.elements = elements
                 return
             } catch {
                 guard case .refused = error else { throw error }
                 logger.warning("interception-table-was-changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
             }
         }
-        applied = nil
-        try socket.commit(table.replacement(elements))
-        applied = elements
+        inForce.elements = nil
+        try socket.commit(table.replacement(elements, by: redirection))
+        note(&inForce, elements, redirection)
+    }
+
+    private func note(_ inForce: inout InForce, _ elements: TableElements, _ redirection: Redirection) {
+        inForce.elements = elements
+        inForce.redirection = redirection
         logger.info("interception-installed", metadata: [
-            "unit": "\(unit)", "namespace": "\(namespace.name)", "frontends": "\(elements.frontends.count)",
+            "unit": "\(unit)", "namespace": "\(namespace.name)", "redirection": "\(redirection)", "frontends": "\(elements.frontends.count)",
             "served_ports": "\(elements.servedPorts.count)",
         ])
     }

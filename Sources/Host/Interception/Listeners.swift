@@ -19,12 +19,14 @@ public struct ListenerPair: Sendable, Equatable {
 /// Every listener has a port of its own and shares it with nobody: with SO_REUSEPORT, an application that runs under the
 /// enforcer's user id in that namespace (root in most containers) could join the group, and be given connections
 /// that were not yet judged. The table deals connections out in turn instead.
-func makeListeners(workers: Int) throws(SystemCallError) -> [ListenerPair] {
+///
+/// - Parameter transparent: Whether they take what was dialled at addresses of elsewhere (IP_TRANSPARENT, ip(7)), and answer from there.
+func makeListeners(workers: Int, transparent: Bool) throws(SystemCallError) -> [ListenerPair] {
     var pairs: [ListenerPair] = []
     do throws(SystemCallError) {
         for _ in 0..<workers {
-            let outgoing = try listen()
-            let incoming = try listen()
+            let outgoing = try listen(isTransparent: transparent)
+            let incoming = try listen(isTransparent: transparent)
             let outgoingPort = try port(of: outgoing.raw)
             let incomingPort = try port(of: incoming.raw)
             pairs.append(ListenerPair(
@@ -38,6 +40,11 @@ func makeListeners(workers: Int) throws(SystemCallError) -> [ListenerPair] {
     return pairs
 }
 
+/// From now on what outgoing listeners accept answers with this mark; 0 for none.
+func setAnswerMark(_ mark: UInt32, of pairs: [ListenerPair]) throws(SystemCallError) {
+    for pair in pairs { try set(pair.outgoing, SOL_SOCKET, SO_MARK, Int32(bitPattern: mark)) }
+}
+
 func close(_ pairs: [ListenerPair]) {
     for pair in pairs {
         Glibc.close(pair.outgoing)
@@ -46,7 +53,7 @@ func close(_ pairs: [ListenerPair]) {
 }
 
 /// A listener on every address of both families; on IPv4 alone where the kernel has no IPv6.
-private func listen() throws(SystemCallError) -> Descriptor {
+private func listen(isTransparent: Bool) throws(SystemCallError) -> Descriptor {
     let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     var every = IPAddress.v6Any
     var raw = socket(AF_INET6, type, 0)
@@ -59,6 +66,9 @@ private func listen() throws(SystemCallError) -> Descriptor {
     if !every.isV4 { try set(raw, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
     // The end of earlier connections must not keep a port from being taken; no two may listen on it all the same, socket(7).
     try set(raw, SOL_SOCKET, SO_REUSEADDR, 1)
+    if isTransparent {
+        try every.isV4 ? set(raw, Int32(IPPROTO_IP), IP_TRANSPARENT, 1) : set(raw, Int32(IPPROTO_IPV6), IPV6_TRANSPARENT, 1)
+    }
     try set(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     try set(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
     try bind(raw, every)

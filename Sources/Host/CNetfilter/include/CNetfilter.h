@@ -6,9 +6,11 @@
 #include <sys/vfs.h>
 #include <netinet/in.h>
 #include <net/if.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/fib_rules.h>
+#include <linux/if_bridge.h>
 #include <linux/magic.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -49,4 +51,27 @@ static inline int cnetfilter_bind(int socket, const struct sockaddr_in6 *address
 }
 static inline int cnetfilter_socket_name(int socket, struct sockaddr_in6 *address, socklen_t *length) {
   return getsockname(socket, (struct sockaddr *)address, length);
+}
+
+// The number that stands for the network namespace of `socket` in programs (SO_NETNS_COOKIE, Linux 5.14), in every namespace another
+// and never used again. 0 and errno if the kernel has none.
+static inline uint64_t cnetfilter_namespace_cookie(int socket) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  // asm-generic/socket.h; the headers of glibc may be older than the kernel.
+  return getsockopt(socket, SOL_SOCKET, 71, &cookie, &length) ? 0 : cookie;
+}
+
+// Whether the directory `fd` is of cgroup v2.
+static inline int cnetfilter_is_cgroup2(int fd) {
+  struct statfs fs;
+  return fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+// Whether the network namespace of `socket` has a bridge (SIOCGIFBR with BRCTL_GET_BRIDGES). The kernel loads its module for bridges
+// to answer, if that is not there yet.
+static inline int cnetfilter_has_bridge(int socket) {
+  int index = 0;
+  unsigned long arguments[3] = {BRCTL_GET_BRIDGES, (unsigned long)(uintptr_t)&index, 1};
+  return ioctl(socket, SIOCGIFBR, arguments) > 0;
 }

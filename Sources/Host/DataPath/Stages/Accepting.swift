@@ -59,12 +59,12 @@ extension Worker {
         slot.pointee.traceHigh = random.next()
         slot.pointee.traceLow = random.next()
 
-        guard let original = originalDestination(fd, peer) else { return refuse(slot, .loop, detail: "no original destination") }
-        slot.pointee.dialled = original
-        slot.pointee.target = original
         let listenerPort = outgoing ? unit.sockets.outgoingPort : unit.sockets.incomingPort
-        // Nobody's service is on this port but by chance; then the address tells.
-        if original.port == listenerPort && localAddress(fd) == original { return refuse(slot, .loop, detail: "the enforcer's own listener was dialled") }
+        guard let dialled = dialledAddress(fd, peer, listenerPort) else {
+            return refuse(slot, .loop, detail: "the enforcer's own listener was dialled")
+        }
+        slot.pointee.dialled = dialled
+        slot.pointee.target = dialled
         if let reason { return refuse(slot, reason, detail: "no file descriptors left; raise LimitNOFILE") }
         let live = allCounters.reduce(0) { $0 + $1.live.load(ordering: .relaxed) }
         if live > configuration.maximumConnections {
@@ -73,13 +73,17 @@ extension Worker {
         outgoing ? openOutgoing(slot) : openIncoming(slot)
     }
 
-    /// Where the client meant to go before interception turned it here.
-    private func originalDestination(_ fd: Int32, _ peer: SocketAddress) -> SocketAddress? {
+    /// Where the client meant to go before interception turned it here: the socket's own address, where sockets were steered; what nat knows of
+    /// it, where the listener's port shows that nat led it. nil if that is the listener all the same.
+    private func dialledAddress(_ fd: Int32, _ peer: SocketAddress, _ listenerPort: UInt16) -> SocketAddress? {
+        guard let local = localAddress(fd) else { return nil }
+        if local.port != listenerPort { return local }
         var raw = sockaddr_in6()
         var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
         let level = peer.address.isV4 ? Int32(IPPROTO_IP) : Int32(IPPROTO_IPV6)
         if getsockopt(fd, level, Int32(CLINUX_SO_ORIGINAL_DST), &raw, &length) != 0 { return nil }
-        return SocketAddress(raw)
+        let original = SocketAddress(raw)
+        return original == local ? nil : original
     }
 
     private func localAddress(_ fd: Int32) -> SocketAddress? {

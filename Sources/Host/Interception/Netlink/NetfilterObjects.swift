@@ -12,6 +12,14 @@ extension NetfilterBatch {
         table(NFT_MSG_DELTABLE)
     }
 
+    /// Adds a table that must not be there yet.
+    mutating func newTable(flags: UInt32) {
+        message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL, "the table itself") {
+            $0.put(NFTA_TABLE_NAME, NetfilterBatch.tableName)
+            if flags != 0 { $0.put(NFTA_TABLE_FLAGS, flags) }
+        }
+    }
+
     mutating func table(_ type: nf_tables_msg_types, flags: UInt32 = 0) {
         message(type, flags: type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0, "the table itself") {
             $0.put(NFTA_TABLE_NAME, NetfilterBatch.tableName)
@@ -39,11 +47,11 @@ extension NetfilterBatch {
         }
     }
 
-    mutating func chain(_ chain: TableChain, _ kind: Interceptor.Kind) {
+    mutating func chain(_ chain: TableChain, _ kind: Interceptor.Kind, _ redirection: Redirection = .nat) {
         message(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, "chain \(chain.rawValue)") { batch in
             batch.put(NFTA_CHAIN_TABLE, NetfilterBatch.tableName)
             batch.put(NFTA_CHAIN_NAME, chain.rawValue)
-            guard let (type, hook, priority) = chain.hook(kind) else { return }
+            guard let (type, hook, priority) = chain.hook(kind, redirection) else { return }
             batch.put(NFTA_CHAIN_TYPE, type)
             batch.nest(NFTA_CHAIN_HOOK) {
                 $0.put(NFTA_HOOK_HOOKNUM, hook.rawValue)

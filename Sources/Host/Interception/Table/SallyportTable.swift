@@ -3,8 +3,8 @@
 import CNetfilter
 import Linux
 
-/// The table `inet sallyport`. Policy is in its sets; its rules depend only on the listeners, and on whether the unit is to see
-/// its clients' addresses.
+/// The table `inet sallyport`. Policy is in its sets; its rules depend only on the listeners, on how connections are led to them, and on
+/// whether the unit is to see its clients' addresses.
 struct SallyportTable: Sendable {
     let kind: Interceptor.Kind
     let marks: ConnectionMarks
@@ -13,20 +13,34 @@ struct SallyportTable: Sendable {
     let endsWithItsOwner: Bool
 
     /// Puts this table in the place of whichever is there, with no moment between the two.
-    func replacement(_ elements: TableElements) -> NetfilterBatch {
+    func replacement(_ elements: TableElements, by redirection: Redirection) -> NetfilterBatch {
         NetfilterBatch { batch in
             batch.removeTable()
-            batch.table(NFT_MSG_NEWTABLE, flags: endsWithItsOwner ? NFT_TABLE_F_OWNER.rawValue : 0)
-            for (index, set) in TableSet.allCases.enumerated() { batch.set(set, id: UInt32(index + 1)) }
-            let chains = TableChain.allCases.filter { $0 != .returning || elements.deliversAsClient }
-            for chain in chains { batch.chain(chain, kind) }
-            for chain in chains {
-                for (index, rule) in chain.rules(marks, listeners).enumerated() { batch.rule(index + 1, of: chain, rule) }
-            }
-            batch.elements(NFT_MSG_NEWSETELEM, .outgoingListeners, listeners.map { TableElement(port: $0.outgoingPort) })
-            batch.elements(NFT_MSG_NEWSETELEM, .incomingListeners, listeners.map { TableElement(port: $0.incomingPort) })
-            batch.elements(NFT_MSG_NEWSETELEM, elements.frontends, elements.servedPorts, elements.publicPorts)
+            batch.table(NFT_MSG_NEWTABLE, flags: tableFlags)
+            fill(&batch, elements, redirection)
         }
+    }
+
+    /// Makes this table where there is none, and fails where there is one.
+    func creation(_ elements: TableElements, by redirection: Redirection) -> NetfilterBatch {
+        NetfilterBatch { batch in
+            batch.newTable(flags: tableFlags)
+            fill(&batch, elements, redirection)
+        }
+    }
+
+    private var tableFlags: UInt32 { endsWithItsOwner ? NFT_TABLE_F_OWNER.rawValue : 0 }
+
+    private func fill(_ batch: inout NetfilterBatch, _ elements: TableElements, _ redirection: Redirection) {
+        for (index, set) in TableSet.allCases.enumerated() { batch.set(set, id: UInt32(index + 1)) }
+        let chains = TableChain.all(redirection, deliversAsClient: elements.deliversAsClient)
+        for chain in chains { batch.chain(chain, kind, redirection) }
+        for chain in chains {
+            for (index, rule) in chain.rules(self, redirection).enumerated() { batch.rule(index + 1, of: chain, rule) }
+        }
+        batch.elements(NFT_MSG_NEWSETELEM, .outgoingListeners, listeners.map { TableElement(port: $0.outgoingPort) })
+        batch.elements(NFT_MSG_NEWSETELEM, .incomingListeners, listeners.map { TableElement(port: $0.incomingPort) })
+        batch.elements(NFT_MSG_NEWSETELEM, elements.frontends, elements.servedPorts, elements.publicPorts)
     }
 
     /// Turns `old` elements into `new` ones and touches no rule; both must be of tables with the same chains.

@@ -1,28 +1,30 @@
-// The way back for what a unit answers to a connection that the enforcer made from its client's address.
+// What stays within a namespace whatever its address: steered connections, and answers to connections from clients' addresses.
 
 import CNetfilter
 import Linux
 
-/// A rule of policy routing and the one route of its table, for both families: what carries the mark `application` is for this
-/// namespace itself, whatever its address. As `ip` shows them:
+/// Rules of policy routing for two marks, and the one route of their table, for both families. As `ip` shows them:
 ///
 ///     90: from all fwmark 0x2000000/0x3000000 lookup 23057
+///     91: from all fwmark 0x3000000/0x3000000 lookup 23057
 ///     local default dev lo table 23057
-///
-/// The chain `returning` sets the mark on those answers, and on nothing else.
-struct ReturnRoute {
+struct LoopbackRoutes: Equatable {
+    /// What a unit answers to a connection that the enforcer made from its client's address carries the mark `application`: chain `returning`.
+    var forAnswers = false
+    /// What a unit dials at a frontend carries the mark `steered`: `DialSteering`.
+    var forSteered = false
+
+    static let none = LoopbackRoutes()
+
     /// Before the rules that networks of containers and VPNs make (Cilium's from 100 on, Tailscale's from 5210).
-    private static let priority: UInt32 = 90
+    private static let answersPriority: UInt32 = 90
+    private static let steeredPriority: UInt32 = 91
     private static let table: UInt32 = 0x5a11
 
-    private let marks: ConnectionMarks
-
-    init(_ marks: ConnectionMarks) { self.marks = marks }
-
-    /// Makes it, or removes it; what is so already stays.
-    func set(_ isWanted: Bool, in namespace: NetworkNamespace) throws(InterceptionError) {
+    /// Makes these and removes the others; what is so already stays.
+    func set(in namespace: NetworkNamespace, _ marks: ConnectionMarks) throws(InterceptionError) {
         do {
-            try namespace.run { try setHere(isWanted) }
+            try namespace.run { try setHere(marks) }
         } catch let error as InterceptionError {
             throw error
         } catch let error as SystemCallError where error.errno == EPERM {
@@ -35,17 +37,27 @@ struct ReturnRoute {
     }
 
     /// The same in the namespace of the calling thread.
-    func setHere(_ isWanted: Bool) throws(SystemCallError) {
+    func setHere(_ marks: ConnectionMarks) throws(SystemCallError) {
         let socket = try RouteSocket()
+        let rules = [
+            (LoopbackRoutes.answersPriority, marks.application, forAnswers, "the way back for answers to clients, target.sourceAddress"),
+            (LoopbackRoutes.steeredPriority, marks.steered, forSteered, "the way of steered connections"),
+        ]
         for family in [AF_INET, AF_INET6] {
             // The route first: a rule whose table has none leads on to the next rule.
-            for (call, message) in [("RTM_NEWROUTE", route(family, isWanted)), ("RTM_NEWRULE", rule(family, isWanted))] {
-                let code = try socket.ask(message)
-                if !isExpected(code, family, isWanted) {
-                    throw SystemCallError(call: call, errno: code, subject: "the way back for answers to clients, target.sourceAddress")
-                }
+            let hasRoute = forAnswers || forSteered
+            try ask(socket, "RTM_NEWROUTE", route(family, hasRoute), family, hasRoute, "the route to loopback")
+            for (priority, mark, isWanted, purpose) in rules {
+                try ask(socket, "RTM_NEWRULE", rule(family, isWanted, priority, mark, marks.mask), family, isWanted, purpose)
             }
         }
+    }
+
+    private func ask(
+        _ socket: borrowing RouteSocket, _ call: String, _ message: RouteMessage, _ family: Int32, _ isWanted: Bool, _ purpose: String
+    ) throws(SystemCallError) {
+        let code = try socket.ask(message)
+        if !isExpected(code, family, isWanted) { throw SystemCallError(call: call, errno: code, subject: purpose) }
     }
 
     private func isExpected(_ code: Int32, _ family: Int32, _ isWanted: Bool) -> Bool {
@@ -54,7 +66,7 @@ struct ReturnRoute {
         case EEXIST: isWanted
         case ENOENT, ESRCH: !isWanted
         // The kernel has no policy routing, or no IPv6, or that is switched off in this namespace: there is nothing to remove, and
-        // without IPv6 no client that comes by it.
+        // without IPv6 nothing that comes by it.
         case EAFNOSUPPORT, EOPNOTSUPP, EACCES: !isWanted || family == AF_INET6
         default: false
         }
@@ -69,20 +81,20 @@ struct ReturnRoute {
                 UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), UInt8(RTPROT_STATIC),
                 family == AF_INET ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue), UInt8(RTN_LOCAL), 0, 0, 0, 0,
             ])
-        message.put(UInt16(RTA_TABLE.rawValue), ReturnRoute.table)
+        message.put(UInt16(RTA_TABLE.rawValue), LoopbackRoutes.table)
         message.put(UInt16(RTA_OIF.rawValue), 1)
         return message
     }
 
     /// struct fib_rule_hdr (linux/fib_rules.h), RTM_NEWRULE.
-    private func rule(_ family: Int32, _ isWanted: Bool) -> RouteMessage {
+    private func rule(_ family: Int32, _ isWanted: Bool, _ priority: UInt32, _ mark: UInt32, _ mask: UInt32) -> RouteMessage {
         var message = RouteMessage(
             isWanted ? RTM_NEWRULE : RTM_DELRULE, isNew: isWanted,
             header: [UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), 0, 0, UInt8(FR_ACT_TO_TBL), 0, 0, 0, 0])
-        message.put(UInt16(FRA_PRIORITY), ReturnRoute.priority)
-        message.put(UInt16(FRA_FWMARK), marks.application)
-        message.put(UInt16(FRA_FWMASK), marks.mask)
-        message.put(UInt16(FRA_TABLE), ReturnRoute.table)
+        message.put(UInt16(FRA_PRIORITY), priority)
+        message.put(UInt16(FRA_FWMARK), mark)
+        message.put(UInt16(FRA_FWMASK), mask)
+        message.put(UInt16(FRA_TABLE), LoopbackRoutes.table)
         return message
     }
 }

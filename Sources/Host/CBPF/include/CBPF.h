@@ -1,0 +1,82 @@
+// bpf(2) as Interception needs it: its argument is a union of unnamed structures, which Swift cannot import. Static inline functions only.
+// Each returns a descriptor or 0, or -1 and errno.
+#pragma once
+#include <linux/bpf.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline int cbpf_call(int command, union bpf_attr *attributes) {
+  return (int)syscall(SYS_bpf, command, attributes, sizeof *attributes);
+}
+
+static inline int cbpf_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t most, uint32_t flags, const char *name) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.map_type = type;
+  attributes.key_size = key_size;
+  attributes.value_size = value_size;
+  attributes.max_entries = most;
+  attributes.map_flags = flags;
+  strncpy(attributes.map_name, name, sizeof attributes.map_name - 1);
+  return cbpf_call(BPF_MAP_CREATE, &attributes);
+}
+
+static inline int cbpf_update(int map, const void *key, const void *value) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.map_fd = (uint32_t)map;
+  attributes.key = (uint64_t)(uintptr_t)key;
+  attributes.value = (uint64_t)(uintptr_t)value;
+  attributes.flags = BPF_ANY;
+  return cbpf_call(BPF_MAP_UPDATE_ELEM, &attributes);
+}
+
+static inline int cbpf_delete(int map, const void *key) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.map_fd = (uint32_t)map;
+  attributes.key = (uint64_t)(uintptr_t)key;
+  return cbpf_call(BPF_MAP_DELETE_ELEM, &attributes);
+}
+
+// Loads `count` instructions. What the verifier says goes into `log`, if that is not NULL.
+static inline int cbpf_load(
+    uint32_t type, uint32_t attach_type, const uint64_t *instructions, uint32_t count, const char *name, char *log, uint32_t log_size) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.prog_type = type;
+  attributes.expected_attach_type = attach_type;
+  attributes.insns = (uint64_t)(uintptr_t)instructions;
+  attributes.insn_cnt = count;
+  attributes.license = (uint64_t)(uintptr_t)"Apache-2.0";
+  strncpy(attributes.prog_name, name, sizeof attributes.prog_name - 1);
+  if (log) {
+    attributes.log_buf = (uint64_t)(uintptr_t)log;
+    attributes.log_size = log_size;
+    attributes.log_level = 1;
+  }
+  return cbpf_call(BPF_PROG_LOAD, &attributes);
+}
+
+// Attaches `program` to a cgroup for as long as the descriptor returned is open.
+static inline int cbpf_attach(int program, int target, uint32_t type) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.link_create.prog_fd = (uint32_t)program;
+  attributes.link_create.target_fd = (uint32_t)target;
+  attributes.link_create.attach_type = type;
+  return cbpf_call(BPF_LINK_CREATE, &attributes);
+}
+
+// Where programs find what they look at.
+enum {
+  CBPF_SOCK_OPS_OP = __builtin_offsetof(struct bpf_sock_ops, op),
+  CBPF_SOCK_OPS_FAMILY = __builtin_offsetof(struct bpf_sock_ops, family),
+  CBPF_SOCK_OPS_REMOTE_IP4 = __builtin_offsetof(struct bpf_sock_ops, remote_ip4),
+  CBPF_SOCK_OPS_REMOTE_IP6 = __builtin_offsetof(struct bpf_sock_ops, remote_ip6),
+  CBPF_SOCK_OPS_REMOTE_PORT = __builtin_offsetof(struct bpf_sock_ops, remote_port),
+  CBPF_SOCK_OPS_SK = __builtin_offsetof(struct bpf_sock_ops, sk),
+  CBPF_SOCK_MARK = __builtin_offsetof(struct bpf_sock, mark),
+};

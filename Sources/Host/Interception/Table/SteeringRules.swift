@@ -1,0 +1,81 @@
+// The rules of a table beside steered sockets. Nothing is translated, and conntrack is not needed: what belongs to a connection finds its
+// socket by itself, and what begins one is given to a listener (tproxy).
+
+import CNetfilter
+import Linux
+
+enum SteeringRules {
+    /// Deals the unit's connections out in turn: every n-th to the first listener, every (n-1)-th of the rest to the second, …
+    /// `meta l4proto tcp numgen inc mod N 0 tproxy to :PORT accept`. With no listener left, `meta l4proto tcp reject with tcp reset`.
+    static func toOutgoing(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
+        listeners.enumerated().map { index, pair in
+            rule(.tcp, index == listeners.count - 1 ? [] : .everyTurn(of: listeners.count - index), [.give(port: pair.outgoingPort)], .accept)
+        } + [rule(.tcp, .reset)]
+    }
+
+    /// Deals others' connections out by a hash, since the last packet of a handshake must come to the same listener as the first:
+    /// only that knows that it sent a SYN cookie. `meta l4proto tcp symhash mod N 0 tproxy to :PORT accept`
+    static func toIncoming(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
+        listeners.enumerated().map { index, pair in
+            rule(
+                .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), [.give(port: pair.incomingPort)], .accept)
+        }
+    }
+
+    /// What the unit dials. Steered connections stay here, and nobody else's nat may turn them elsewhere. Frontends that were dialled and not
+    /// steered, whatever the reason, are better refused than dialled as they are.
+    static func leaving(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+        // meta mark & MASK == STEERED oif "lo" notrack accept
+        [rule(.mark(marks.steered, of: marks), .toLoopback, [.untracked], .accept)] + connectsOnly + [
+            // Its route leads elsewhere, as one does that is bound to an interface: meta mark & MASK == STEERED reject with tcp reset
+            rule(.mark(marks.steered, of: marks), .reset),
+            // meta mark & MASK != 0 accept
+            rule(.marked(marks), .accept),
+        ] + loopbackAccepted + frontends(.reset)
+    }
+
+    /// What others dial, and what came by loopback.
+    static func prerouting(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+        [
+            // It belongs to a connection of the enforcer's: iif != "lo" tcp dport @served socket transparent 1 accept
+            rule(.notFromLoopback, .port(in: .served), .toTransparentSocket, .accept),
+            // It begins one, or ends a handshake by SYN cookie: iif != "lo" tcp dport @served fib daddr type local goto to_incoming
+            // If it belongs to one of the application's, from before, no rule there matches.
+            rule(.notFromLoopback, .port(in: .served), .toLocalAddress, .goto(.toIncoming)),
+        ] + connectsOnly + [
+            // iif "lo" meta mark & MASK == STEERED goto to_outgoing
+            rule(.fromLoopback, .mark(marks.steered, of: marks), .goto(.toOutgoing)),
+            // iif "lo" meta mark & MASK == APPLICATION accept
+            rule(.fromLoopback, .mark(marks.application, of: marks), .accept),
+            // The unit dials itself: iif "lo" meta mark & MASK == OUTGOING tcp dport @served fib daddr type local goto to_incoming
+            rule(.fromLoopback, .mark(marks.outgoing, of: marks), .port(in: .served), .toLocalAddress, .goto(.toIncoming)),
+            // iif "lo" tcp dport @published fib daddr type local goto to_incoming
+            rule(.fromLoopback, .port(in: .published), .toLocalAddress, .goto(.toIncoming)),
+        ]
+    }
+
+    /// What must not arrive.
+    static func input(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+        connectsOnly + [
+            // Straight to a listener: tcp dport @outgoing_listeners reject with tcp reset
+            rule(.port(in: .outgoingListeners), .reset),
+            rule(.port(in: .incomingListeners), .reset),
+            // The enforcer to the application: tcp dport @served iif "lo" meta mark & MASK == APPLICATION accept
+            rule(.port(in: .served), .fromLoopback, .mark(marks.application, of: marks), .accept),
+            // The unit to itself: tcp dport @served iif "lo" meta mark & MASK == 0 accept
+            rule(.port(in: .served), .fromLoopback, .mark(0, of: marks), .accept),
+            // Given to a listener: tcp dport @served socket transparent 1 accept
+            rule(.port(in: .served), .toTransparentSocket, .accept),
+            // What else arrives nobody took up. Better refused than let in unseen: tcp dport @served reject with tcp reset
+            rule(.port(in: .served), .reset),
+        ]
+    }
+}
+
+extension [NetfilterExpression] {
+    fileprivate static var toTransparentSocket: Self { [.transparentSocket, .equal([1])] }
+
+    fileprivate static func hash(_ value: Int, of count: Int) -> Self {
+        [.connectionHash(modulus: UInt32(truncatingIfNeeded: count)), .equal(hostOrder(UInt32(truncatingIfNeeded: value)))]
+    }
+}
