@@ -24,7 +24,7 @@ extension Worker {
     /// Receives ciphertext into the wire, which must be empty.
     func receiveWire(_ leg: UnsafeMutablePointer<Leg>, limit: Int = TLSWire.bufferSize) -> WireInput {
         if !leg.pointee.readable { return .nothing }
-        let count = recv(leg.pointee.fd, wire.pointee.input, limit, 0)
+        let count = clinux_recv(leg.pointee.fd, wire.pointee.input, limit, 0)
         if count > 0 {
             wire.pointee.inputStart = 0
             wire.pointee.inputEnd = count
@@ -54,7 +54,7 @@ extension Worker {
 
     private func readPlain(_ leg: UnsafeMutablePointer<Leg>, at offset: Int, limit: Int) -> LegInput {
         if !leg.pointee.readable { return offset > 0 ? .bytes(offset) : .nothing }
-        let count = recv(leg.pointee.fd, plain + offset, limit, 0)
+        let count = clinux_recv(leg.pointee.fd, plain + offset, limit, 0)
         if count > 0 {
             if count < limit { leg.pointee.readable = leg.pointee.hungUp }
             return .bytes(offset + count)

@@ -38,7 +38,7 @@ extension Worker {
             return true
         }
         let flags = MSG_NOSIGNAL | (moreFollows ? MSG_MORE : 0)
-        var sent = send(leg.pointee.fd, bytes, count, Int32(flags))
+        var sent = clinux_send(leg.pointee.fd, bytes, count, Int32(flags))
         if sent == count { return true }
         if sent < 0 {
             let code = clinux_errno()
@@ -57,7 +57,7 @@ extension Worker {
         while !leg.pointee.parked.isEmpty {
             if !leg.pointee.writable { return .some }
             let held = leg.pointee.parked.bytes
-            let sent = send(leg.pointee.fd, held.baseAddress, held.count, Int32(MSG_NOSIGNAL))
+            let sent = clinux_send(leg.pointee.fd, held.baseAddress, held.count, Int32(MSG_NOSIGNAL))
             if sent < 0 {
                 let code = clinux_errno()
                 if code == EINTR { continue }

@@ -46,7 +46,8 @@ public final class DialSteering: Sendable {
                 let old = inForce[cookie]?.frontends ?? []
                 let added = wanted.subtracting(old)
                 do throws(SystemCallError) {
-                    for frontend in added { try self.frontends.update(FrontendKey(frontend, in: cookie), 1) }
+                    try self.frontends.update(FrontendKey(allOf: cookie), DialSteering.isOther)
+                    for frontend in added { try self.frontends.update(FrontendKey(frontend, in: cookie), DialSteering.isFrontend) }
                     for frontend in old.subtracting(wanted) { try self.frontends.remove(FrontendKey(frontend, in: cookie)) }
                 } catch {
                     for frontend in added { _ = try? self.frontends.remove(FrontendKey(frontend, in: cookie)) }
@@ -60,13 +61,17 @@ public final class DialSteering: Sendable {
 
     /// Steers nothing there any more, unless another has taken the namespace over.
     func release(_ cookie: UInt64, of owner: AnyObject) {
-        let old = inForce.withLock { inForce -> Set<InterceptedFrontend> in
-            guard let steered = inForce[cookie], steered.owner == ObjectIdentifier(owner) else { return [] }
+        inForce.withLock { inForce in
+            guard let steered = inForce[cookie], steered.owner == ObjectIdentifier(owner) else { return }
             inForce[cookie] = nil
-            return steered.frontends
+            for frontend in steered.frontends { _ = try? frontends.remove(FrontendKey(frontend, in: cookie)) }
+            _ = try? frontends.remove(FrontendKey(allOf: cookie))
         }
-        for frontend in old { _ = try? frontends.remove(FrontendKey(frontend, in: cookie)) }
     }
+
+    /// What the map says of a destination in a namespace that is steered. Of the others it says nothing: another enforcer may be steering them.
+    fileprivate static let isOther: UInt32 = 0
+    fileprivate static let isFrontend: UInt32 = 1
 }
 
 /// The root of cgroup v2, where systemd mounts it: by itself, or beside the hierarchies of v1.
@@ -87,10 +92,19 @@ private struct FrontendKey: BitwiseCopyable {
     let prefix: UInt32
     /// Halves, since the stack of a program holds them at a multiple of four.
     let cookieLow, cookieHigh: UInt32
-    /// 4 or 6, zero, and the port in network order: a byte, a byte, two bytes.
+    /// 4 or 6 (0 for loopback, which nothing matches but all of the namespace), zero, and the port in network order: a byte, a byte, two bytes.
     let familyAndPort: UInt32
     /// IPv4 as IPv4-mapped IPv6.
     let address: (UInt32, UInt32, UInt32, UInt32)
+
+    /// Whatever is dialled in that namespace.
+    init(allOf cookie: UInt64) {
+        prefix = 64
+        cookieLow = UInt32(truncatingIfNeeded: cookie)
+        cookieHigh = UInt32(truncatingIfNeeded: cookie >> 32)
+        familyAndPort = 0
+        address = (0, 0, 0, 0)
+    }
 
     init(_ frontend: InterceptedFrontend, in cookie: UInt64) {
         prefix = UInt32(96 + frontend.cidr.prefix)
@@ -141,7 +155,8 @@ extension BPFAssembler {
         jump(to: v6, if: .r4, .notEqual, 0)
         jump(to: v6, if: .r5, .notEqual, UInt32(1).bigEndian)
         // ::1.
-        jump(to: other)
+        move(.r9, number: 0)
+        jump(to: look)
 
         put(v4)
         store(number: 0, to: .stack, at: address)
@@ -152,8 +167,9 @@ extension BPFAssembler {
         put(mapped)
         move(.r9, number: 4)
         load(.r2, from: .stack, at: address + 12, .byte)
+        jump(to: look, if: .r2, .notEqual, 127)
         // 127.0.0.0/8.
-        jump(to: other, if: .r2, .equal, 127)
+        move(.r9, number: 0)
         jump(to: look)
 
         put(v6)
@@ -172,7 +188,9 @@ extension BPFAssembler {
         map(.r1, descriptor: frontends)
         stackAddress(.r2, at: key)
         call(BPF_FUNC_map_lookup_elem)
-        jump(to: other, ifNull: .r0)
+        jump(to: end, ifNull: .r0)
+        load(.r2, from: .r0, at: 0)
+        jump(to: other, if: .r2, .equal, DialSteering.isOther)
         jump(to: end, if: .r8, .equal, marks.steered)
         calculate(.or, .r7, number: marks.steered)
         jump(to: set)

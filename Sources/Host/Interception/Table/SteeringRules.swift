@@ -14,12 +14,16 @@ enum SteeringRules {
     }
 
     /// Deals others' connections out by a hash, since the last packet of a handshake must come to the same listener as the first:
-    /// only that knows that it sent a SYN cookie. `meta l4proto tcp symhash mod N 0 tproxy to :PORT accept`
-    static func toIncoming(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
+    /// only that knows that it sent a SYN cookie. `meta l4proto tcp symhash mod N 0 tproxy to :PORT meta mark set OUTGOING accept`
+    ///
+    /// The mark says that it was given to a listener; nothing is routed by it. With no listener left, `input` refuses what is from outside,
+    /// and this what is not: `meta l4proto tcp iif "lo" reject with tcp reset`.
+    static func toIncoming(_ listeners: [ListenerPair], _ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         listeners.enumerated().map { index, pair in
             rule(
-                .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), [.give(port: pair.incomingPort)], .accept)
-        }
+                .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), [.give(port: pair.incomingPort)],
+                .setMark(marks.outgoing, of: marks), .accept)
+        } + [rule(.tcp, .fromLoopback, .reset)]
     }
 
     /// What the unit dials. Steered connections stay here, and nobody else's nat may turn them elsewhere. Frontends that were dialled and not
@@ -37,11 +41,13 @@ enum SteeringRules {
     /// What others dial, and what came by loopback.
     static func prerouting(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         [
-            // It belongs to a connection of the enforcer's: iif != "lo" tcp dport @served socket transparent 1 accept
-            rule(.notFromLoopback, .port(in: .served), .toTransparentSocket, .accept),
-            // It begins one, or ends a handshake by SYN cookie: iif != "lo" tcp dport @served fib daddr type local goto to_incoming
-            // If it belongs to one of the application's, from before, no rule there matches.
-            rule(.notFromLoopback, .port(in: .served), .toLocalAddress, .goto(.toIncoming)),
+            // Nearly every packet ends here, or at the next: @th,104,8 & 0x17 != 0x02 iif "lo" accept
+            rule(.goesOn, .fromLoopback, .accept),
+            // It belongs to a connection of the enforcer's: @th,104,8 & 0x17 != 0x02 tcp dport @served socket transparent 1 accept
+            rule(.goesOn, .port(in: .served), [.transparentSocket, .equal([1])], .accept),
+            // It begins one, or ends a handshake by SYN cookie: iif != "lo" tcp dport @served fib daddr type local meta mark set 0 goto to_incoming
+            // If it belongs to one of the application's, from before, no rule there matches. A mark that it comes with says nothing.
+            rule(.notFromLoopback, .port(in: .served), .toLocalAddress, .setMark(0, of: marks), .goto(.toIncoming)),
         ] + connectsOnly + [
             // iif "lo" meta mark & MASK == STEERED goto to_outgoing
             rule(.fromLoopback, .mark(marks.steered, of: marks), .goto(.toOutgoing)),
@@ -57,6 +63,8 @@ enum SteeringRules {
     /// What must not arrive.
     static func input(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         connectsOnly + [
+            // Given to an outgoing listener: iif "lo" meta mark & MASK == STEERED accept
+            rule(.fromLoopback, .mark(marks.steered, of: marks), .accept),
             // Straight to a listener: tcp dport @outgoing_listeners reject with tcp reset
             rule(.port(in: .outgoingListeners), .reset),
             rule(.port(in: .incomingListeners), .reset),
@@ -64,8 +72,8 @@ enum SteeringRules {
             rule(.port(in: .served), .fromLoopback, .mark(marks.application, of: marks), .accept),
             // The unit to itself: tcp dport @served iif "lo" meta mark & MASK == 0 accept
             rule(.port(in: .served), .fromLoopback, .mark(0, of: marks), .accept),
-            // Given to a listener: tcp dport @served socket transparent 1 accept
-            rule(.port(in: .served), .toTransparentSocket, .accept),
+            // Given to an incoming listener: tcp dport @served meta mark & MASK == OUTGOING accept
+            rule(.port(in: .served), .mark(marks.outgoing, of: marks), .accept),
             // What else arrives nobody took up. Better refused than let in unseen: tcp dport @served reject with tcp reset
             rule(.port(in: .served), .reset),
         ]
@@ -73,8 +81,6 @@ enum SteeringRules {
 }
 
 extension [NetfilterExpression] {
-    fileprivate static var toTransparentSocket: Self { [.transparentSocket, .equal([1])] }
-
     fileprivate static func hash(_ value: Int, of count: Int) -> Self {
         [.connectionHash(modulus: UInt32(truncatingIfNeeded: count)), .equal(hostOrder(UInt32(truncatingIfNeeded: value)))]
     }

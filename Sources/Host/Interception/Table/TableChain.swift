@@ -62,7 +62,7 @@ enum TableChain: String, CaseIterable {
         case (.prerouting, .nat): NatRules.prerouting
         case (.input, .nat): NatRules.input(marks)
         case (.toOutgoing, .steering): SteeringRules.toOutgoing(table.listeners)
-        case (.toIncoming, .steering): SteeringRules.toIncoming(table.listeners)
+        case (.toIncoming, .steering): SteeringRules.toIncoming(table.listeners, marks)
         case (.leaving, .steering): SteeringRules.leaving(marks)
         case (.prerouting, .steering): SteeringRules.prerouting(marks)
         case (.input, .steering): SteeringRules.input(marks)
@@ -75,7 +75,7 @@ enum TableChain: String, CaseIterable {
 /// unit dials, too. So its connections are looked up by themselves: in a zone of their own, as far as they go out.
 private func apartRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
     [
-        // From before nat took over: meta mark & MASK == STEERED oif "lo" notrack accept
+        // Steered, perhaps before nat took over: meta mark & MASK == STEERED oif "lo" notrack accept
         rule(.mark(marks.steered, of: marks), .toLoopback, [.untracked], .accept),
         // meta mark & MASK != 0 ct original zone set 0x5a11
         rule(.marked(marks), [.connectionZone(ownZone)]),
@@ -85,14 +85,14 @@ private func apartRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
 private let ownZone: UInt16 = 0x5a11
 
 /// What the unit answers to a connection that the enforcer made from its client's address. That is an address of elsewhere, and the
-/// answer would leave; with the mark it stays (ReturnRoute).
+/// answer would leave; with the mark it stays (LoopbackRoutes).
 private func returningRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
     [
         // ct original zone 0x5a11 ct direction reply meta mark set meta mark & ~MASK | APPLICATION
         rule(
             [.connection(NFT_CT_ZONE, direction: IP_CT_DIR_ORIGINAL), .equal(withUnsafeBytes(of: ownZone) { Array($0) })],
             [.connection(NFT_CT_DIRECTION), .equal([UInt8(IP_CT_DIR_REPLY.rawValue)])],
-            [.meta(NFT_META_MARK), .mask(hostOrder(~marks.mask), flip: hostOrder(marks.application)), .setMark])
+            .setMark(marks.application, of: marks))
     ]
 }
 
@@ -121,7 +121,7 @@ func frontends(_ verdict: [NetfilterExpression]) -> [[NetfilterExpression]] {
 /// 3 % of a request's cost. What it says of a packet that is not TCP does not matter, since the second accepts that too.
 var connectsOnly: [[NetfilterExpression]] {
     [
-        rule([.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1), .mask([0x17]), .notEqual([0x02])], .accept),
+        rule(.goesOn, .accept),
         rule([.meta(NFT_META_L4PROTO), .notEqual([UInt8(IPPROTO_TCP)])], .accept),
     ]
 }
@@ -131,6 +131,8 @@ func rule(_ pieces: [NetfilterExpression]...) -> [NetfilterExpression] { pieces.
 /// Pieces of rules.
 extension [NetfilterExpression] {
     static var tcp: Self { [.meta(NFT_META_L4PROTO), .equal([UInt8(IPPROTO_TCP)])] }
+    /// It does not begin a TCP connection, or is not TCP.
+    static var goesOn: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1), .mask([0x17]), .notEqual([0x02])] }
     static var v4: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV4)])] }
     static var v6: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV6)])] }
     static var toLocalAddress: Self { [.destinationType, .equal(hostOrder(UInt32(RTN_LOCAL)))] }
@@ -153,6 +155,10 @@ extension [NetfilterExpression] {
         [.meta(NFT_META_MARK), .mask(hostOrder(marks.mask)), .notEqual(hostOrder(0))]
     }
 
+
+    static func setMark(_ mark: UInt32, of marks: ConnectionMarks) -> Self {
+        [.meta(NFT_META_MARK), .mask(hostOrder(~marks.mask), flip: hostOrder(mark)), .setMark]
+    }
 
     static func v4Frontend(in set: TableSet) -> Self {
         .v4 + .tcp + [
