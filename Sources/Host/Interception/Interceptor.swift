@@ -52,7 +52,7 @@ public final class Interceptor: Sendable {
     private struct InForce {
         /// nil when that is not known.
         var elements: TableElements?
-        var redirection = Redirection.nat
+        var redirection: Redirection?
         var routes = LoopbackRoutes.none
     }
 
@@ -102,7 +102,7 @@ public final class Interceptor: Sendable {
             frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts, deliversAsClient: deliversAsClient)
         let result = inForce.withLock { inForce in
             Result { () throws(InterceptionError) in
-                if let steering = self.steering, self.possibleRedirection == .steering {
+                if let steering = self.steering, self.redirection(inForce) == .steering {
                     try self.steer(steering, to: elements, &inForce)
                 } else {
                     try self.translate(elements, &inForce)
@@ -115,9 +115,12 @@ public final class Interceptor: Sendable {
     /// Removes the table and the routes, and steers nothing any more. Whatever else is in the namespace stays, and so do the listeners.
     public func uninstall() throws(InterceptionError) {
         let result = inForce.withLock { inForce in
+            let elements = inForce.redirection == .steering ? inForce.elements : nil
             inForce = InForce()
-            if let steering = self.steering { steering.dials.release(steering.cookie, of: self) }
             return Result { () throws(InterceptionError) in
+                // What is steered no more must not be refused for that.
+                if let elements { _ = try? self.socket.commit(SallyportTable.change(from: elements, to: elements.withoutFrontends)) }
+                if let steering = self.steering { steering.dials.release(steering.cookie, of: self) }
                 try self.socket.commit(SallyportTable.removal)
                 try LoopbackRoutes.none.set(in: self.namespace, self.marks)
             }
@@ -134,14 +137,17 @@ public final class Interceptor: Sendable {
 
     /// Whether what was applied last should be applied again, since the namespace has changed.
     public var isOutdated: Bool {
-        inForce.withLock { inForce in inForce.elements != nil && inForce.redirection != self.possibleRedirection }
+        inForce.withLock { inForce in
+            inForce.redirection == .steering && self.redirection(inForce) == .nat
+        }
     }
 
-    /// nat where sockets cannot be steered: that is also a host with a bridge, whose packets br_netfilter takes through prerouting before the
-    /// IP layer does. What a listener is given there is forgotten again (skb_orphan, ip_rcv_core).
-    private var possibleRedirection: Redirection {
-        if steering == nil { return .nat }
-        let isFiltered = table.kind == .host && access("/proc/sys/net/bridge", F_OK) == 0 && cnetfilter_has_bridge(listeners[0].incoming) != 0
+    /// nat where sockets cannot be steered, and in a namespace with a bridge: br_netfilter takes its packets through prerouting before the IP layer
+    /// does, which then forgets which listener they were given to (skb_orphan, ip_rcv_core).
+    /// What nat has led goes on by nat: without a chain of that type the kernel translates nothing any more, not even what is open.
+    private func redirection(_ inForce: InForce) -> Redirection {
+        if steering == nil || inForce.redirection == .nat { return .nat }
+        let isFiltered = access("/proc/sys/net/bridge", F_OK) == 0 && cnetfilter_has_bridge(listeners[0].incoming) != 0
         return isFiltered ? .nat : .steering
     }
 

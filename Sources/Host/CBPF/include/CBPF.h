@@ -78,5 +78,6 @@ enum {
   CBPF_SOCK_OPS_REMOTE_IP6 = __builtin_offsetof(struct bpf_sock_ops, remote_ip6),
   CBPF_SOCK_OPS_REMOTE_PORT = __builtin_offsetof(struct bpf_sock_ops, remote_port),
   CBPF_SOCK_OPS_SK = __builtin_offsetof(struct bpf_sock_ops, sk),
+  CBPF_SOCK_ADDR_SK = __builtin_offsetof(struct bpf_sock_addr, sk),
   CBPF_SOCK_MARK = __builtin_offsetof(struct bpf_sock, mark),
 };

@@ -30,6 +30,7 @@ enum NetfilterExpression {
     /// Matches if the set of that name has what was loaded.
     case isIn(String)
     case accept
+    case drop
     case goto(chain: String)
     /// Refuses with a TCP reset.
     case reset
@@ -39,6 +40,9 @@ enum NetfilterExpression {
     case give(port: UInt16)
     /// Loads 1 if the socket that the packet is for is transparent (IP_TRANSPARENT, ip(7)); does not match without a socket.
     case transparentSocket
+    /// Loads 1 if the socket that the packet is for has no address of its own, as listeners on every address; does not match for one that is only
+    /// half a socket, of a connection that is being made or has ended (TIME-WAIT).
+    case wildcardSocket
     /// Keeps the packet from conntrack.
     case untracked
     /// Hands the packet to the program that listens on this netfilter queue.
@@ -125,6 +129,7 @@ extension NetfilterExpression {
                 $0.put(NFTA_LOOKUP_SREG, register)
             }
         case .accept: batch.verdict(NF_ACCEPT, chain: nil)
+        case .drop: batch.verdict(NF_DROP, chain: nil)
         case .goto(let chain): batch.verdict(NFT_GOTO.rawValue, chain: chain)
         case .reset:
             batch.expression("reject") { $0.put(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST.rawValue) }
@@ -146,6 +151,11 @@ extension NetfilterExpression {
         case .transparentSocket:
             batch.expression("socket") {
                 $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_TRANSPARENT.rawValue)
+                $0.put(NFTA_SOCKET_DREG, register)
+            }
+        case .wildcardSocket:
+            batch.expression("socket") {
+                $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_WILDCARD.rawValue)
                 $0.put(NFTA_SOCKET_DREG, register)
             }
         case .untracked: batch.expression("notrack") { _ in }

@@ -9,21 +9,20 @@ struct BPFMap: ~Copyable, Sendable {
     private let name: String
 
     /// - Parameters:
-    ///   - keySize: In bytes, as is `valueSize`.
+    ///   - keySize: In bytes.
     ///   - most: How many elements it can have.
-    init(
-        _ type: bpf_map_type, keySize: Int, valueSize: Int, most: Int, flags: Int = 0, name: String
-    ) throws(SystemCallError) {
+    init(_ type: bpf_map_type, keySize: Int, most: Int, flags: Int, name: String) throws(SystemCallError) {
         self.name = name
         descriptor = Descriptor(
             owning: try syscall("BPF_MAP_CREATE", name) {
-                cbpf_map(type.rawValue, UInt32(keySize), UInt32(valueSize), UInt32(most), UInt32(flags), name)
+                cbpf_map(type.rawValue, UInt32(keySize), UInt32(MemoryLayout<UInt32>.size), UInt32(most), UInt32(flags), name)
             })
     }
 
-    func update<Key: BitwiseCopyable>(_ key: Key, _ value: UInt32) throws(SystemCallError) {
+    /// Adds an element whose value says nothing.
+    func insert<Key: BitwiseCopyable>(_ key: Key) throws(SystemCallError) {
         try syscall("BPF_MAP_UPDATE_ELEM", name) {
-            withUnsafePointer(to: key) { key in withUnsafePointer(to: value) { cbpf_update(descriptor.raw, key, $0) } }
+            withUnsafePointer(to: key) { key in withUnsafePointer(to: UInt32(0)) { cbpf_update(descriptor.raw, key, $0) } }
         }
     }
 
@@ -35,35 +34,36 @@ struct BPFMap: ~Copyable, Sendable {
     }
 }
 
-/// A program that the kernel's verifier has accepted; bpf(2).
-struct BPFProgram: ~Copyable, Sendable {
-    let descriptor: Descriptor
-    private let attachment: bpf_attach_type
+/// A program that the kernel's verifier has accepted, at work on a cgroup for as long as this value lives; bpf(2). Linux 5.7.
+struct BPFAttachment: ~Copyable, Sendable {
+    private let link: Descriptor
 
-    init(_ type: bpf_prog_type, _ attachment: bpf_attach_type, name: String, _ body: (inout BPFAssembler) -> Void) throws(InterceptionError) {
-        self.attachment = attachment
+    init(
+        of type: bpf_prog_type, to cgroup: borrowing Descriptor, _ attachment: bpf_attach_type, name: String, _ body: (inout BPFAssembler) -> Void
+    ) throws(InterceptionError) {
         var assembler = BPFAssembler()
         body(&assembler)
-        let instructions = assembler.assembled()
-        let raw = cbpf_load(type.rawValue, attachment.rawValue, instructions, UInt32(instructions.count), name, nil, 0)
-        if raw < 0 {
-            let error = SystemCallError(call: "BPF_PROG_LOAD", errno: clinux_errno(), subject: name)
-            if error.errno == EPERM { throw .missingCapability("CAP_BPF and CAP_NET_ADMIN", doing: "load a BPF program") }
-            // The verifier did not like it: on this kernel it cannot do what it should, and here is why.
-            guard error.errno == EINVAL || error.errno == EACCES else { throw .system(error) }
-            var log = [CChar](repeating: 0, count: 64 << 10)
-            let size = UInt32(log.count)
-            let again = cbpf_load(type.rawValue, attachment.rawValue, instructions, UInt32(instructions.count), name, &log, size)
-            if again >= 0 { close(again) }
-            throw .programRefused(name: name, reason: lastLine(of: log) ?? "\(error)")
-        }
-        descriptor = Descriptor(owning: raw)
+        let program = try load(assembler.assembled(), type, attachment, name)
+        do throws(SystemCallError) {
+            link = Descriptor(owning: try syscall("BPF_LINK_CREATE", name) { cbpf_attach(program.raw, cgroup.raw, attachment.rawValue) })
+        } catch { throw .system(error) }
     }
+}
 
-    /// Attaches it to a cgroup, for as long as what is returned lives. Linux 5.7.
-    func attach(to target: borrowing Descriptor) throws(SystemCallError) -> Descriptor {
-        Descriptor(owning: try syscall("BPF_LINK_CREATE") { cbpf_attach(descriptor.raw, target.raw, attachment.rawValue) })
-    }
+private func load(
+    _ instructions: [UInt64], _ type: bpf_prog_type, _ attachment: bpf_attach_type, _ name: String
+) throws(InterceptionError) -> Descriptor {
+    let count = UInt32(instructions.count)
+    let program = cbpf_load(type.rawValue, attachment.rawValue, instructions, count, name, nil, 0)
+    if program >= 0 { return Descriptor(owning: program) }
+    let error = SystemCallError(call: "BPF_PROG_LOAD", errno: clinux_errno(), subject: name)
+    if error.errno == EPERM { throw .missingCapability("CAP_BPF and CAP_NET_ADMIN", doing: "load a BPF program") }
+    guard error.errno == EINVAL || error.errno == EACCES else { throw .system(error) }
+    // The verifier did not like it: this kernel cannot do what it should, and says why.
+    var log = [CChar](repeating: 0, count: 64 << 10)
+    let again = cbpf_load(type.rawValue, attachment.rawValue, instructions, count, name, &log, UInt32(64 << 10))
+    if again >= 0 { return Descriptor(owning: again) }
+    throw .programRefused(name: name, reason: lastLine(of: log) ?? "\(error)")
 }
 
 /// The verifier's last words but for its statistics.

@@ -9,14 +9,15 @@ import Synchronization
 /// (`LoopbackRoutes`) and come to the outgoing listener (chain `prerouting`), with the addresses that the unit dialled and comes from.
 ///
 /// A program of BPF on the root of the cgroups is asked for every TCP connection that begins, after its route and its source are chosen
-/// and before its first packet (BPF_SOCK_OPS_TCP_CONNECT_CB). Connections from before are never touched. It goes with this object and
-/// with the process; what it would have marked is refused then (chain `leaving`).
+/// and before its first packet (BPF_SOCK_OPS_TCP_CONNECT_CB). Two more take the mark away again from a socket that is used for another
+/// connection, before a route is chosen for that. Connections from before are never touched. The programs go with this object and
+/// with the process; what they would have marked is refused then (chain `leaving`).
 ///
 /// Needs Linux 5.15 and the root of cgroup v2.
 public final class DialSteering: Sendable {
     private let frontends: BPFMap
-    private let program: BPFProgram
-    private let attachment: Descriptor
+    private let marking: BPFAttachment
+    private let unmarking4, unmarking6: BPFAttachment
     /// What is in the map, by the namespace's cookie.
     private let inForce = Mutex<[UInt64: Steered]>([:])
 
@@ -25,17 +26,23 @@ public final class DialSteering: Sendable {
         var frontends: Set<InterceptedFrontend>
     }
 
-    /// Loads the program and attaches it.
+    /// Loads the programs and attaches them.
     init(_ marks: ConnectionMarks) throws(InterceptionError) {
         do throws(SystemCallError) {
             frontends = try BPFMap(
-                BPF_MAP_TYPE_LPM_TRIE, keySize: MemoryLayout<FrontendKey>.size, valueSize: 4, most: 4 << 20, flags: Int(BPF_F_NO_PREALLOC),
-                name: "sallyport_dial")
+                BPF_MAP_TYPE_LPM_TRIE, keySize: MemoryLayout<FrontendKey>.size, most: 4 << 20, flags: Int(BPF_F_NO_PREALLOC), name: "sallyport_dial")
         } catch { throw .system(error) }
         let map = frontends.descriptor.raw
-        program = try BPFProgram(BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS, name: "sallyport_dial") { $0.markDials(marks, frontends: map) }
         let root = try cgroupRoot()
-        do throws(SystemCallError) { attachment = try program.attach(to: root) } catch { throw .system(error) }
+        marking = try BPFAttachment(of: BPF_PROG_TYPE_SOCK_OPS, to: root, BPF_CGROUP_SOCK_OPS, name: "sallyport_mark") {
+            $0.markDials(marks, frontends: map)
+        }
+        unmarking4 = try BPFAttachment(of: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, to: root, BPF_CGROUP_INET4_CONNECT, name: "sallyport_unmark") {
+            $0.unmark(marks)
+        }
+        unmarking6 = try BPFAttachment(of: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, to: root, BPF_CGROUP_INET6_CONNECT, name: "sallyport_unmark") {
+            $0.unmark(marks)
+        }
     }
 
     /// Steers these and no others in a namespace, in the name of `owner`. What another steered there is its no more.
@@ -46,8 +53,7 @@ public final class DialSteering: Sendable {
                 let old = inForce[cookie]?.frontends ?? []
                 let added = wanted.subtracting(old)
                 do throws(SystemCallError) {
-                    try self.frontends.update(FrontendKey(allOf: cookie), DialSteering.isOther)
-                    for frontend in added { try self.frontends.update(FrontendKey(frontend, in: cookie), DialSteering.isFrontend) }
+                    for frontend in added { try self.frontends.insert(FrontendKey(frontend, in: cookie)) }
                     for frontend in old.subtracting(wanted) { try self.frontends.remove(FrontendKey(frontend, in: cookie)) }
                 } catch {
                     for frontend in added { _ = try? self.frontends.remove(FrontendKey(frontend, in: cookie)) }
@@ -65,13 +71,8 @@ public final class DialSteering: Sendable {
             guard let steered = inForce[cookie], steered.owner == ObjectIdentifier(owner) else { return }
             inForce[cookie] = nil
             for frontend in steered.frontends { _ = try? frontends.remove(FrontendKey(frontend, in: cookie)) }
-            _ = try? frontends.remove(FrontendKey(allOf: cookie))
         }
     }
-
-    /// What the map says of a destination in a namespace that is steered. Of the others it says nothing: another enforcer may be steering them.
-    fileprivate static let isOther: UInt32 = 0
-    fileprivate static let isFrontend: UInt32 = 1
 }
 
 /// The root of cgroup v2, where systemd mounts it: by itself, or beside the hierarchies of v1.
@@ -92,19 +93,10 @@ private struct FrontendKey: BitwiseCopyable {
     let prefix: UInt32
     /// Halves, since the stack of a program holds them at a multiple of four.
     let cookieLow, cookieHigh: UInt32
-    /// 4 or 6 (0 for loopback, which nothing matches but all of the namespace), zero, and the port in network order: a byte, a byte, two bytes.
+    /// 4 or 6, zero, and the port in network order: a byte, a byte, two bytes.
     let familyAndPort: UInt32
     /// IPv4 as IPv4-mapped IPv6.
     let address: (UInt32, UInt32, UInt32, UInt32)
-
-    /// Whatever is dialled in that namespace.
-    init(allOf cookie: UInt64) {
-        prefix = 64
-        cookieLow = UInt32(truncatingIfNeeded: cookie)
-        cookieHigh = UInt32(truncatingIfNeeded: cookie >> 32)
-        familyAndPort = 0
-        address = (0, 0, 0, 0)
-    }
 
     init(_ frontend: InterceptedFrontend, in cookie: UInt64) {
         prefix = UInt32(96 + frontend.cidr.prefix)
@@ -120,12 +112,11 @@ private struct FrontendKey: BitwiseCopyable {
 }
 
 extension BPFAssembler {
-    /// Sets the mark `steered` on a socket that is about to dial a frontend, and takes it from one that dials something else now.
-    /// Loopback is never steered, even where a frontend's block holds it.
+    /// Sets the mark `steered` on a socket that is about to dial a frontend. Loopback is never steered, even where a frontend's block holds it.
     ///
-    /// r6: struct bpf_sock_ops. r7: the socket's mark. r8: our bits of it. r9: 4 or 6. The stack: a FrontendKey.
+    /// r6: struct bpf_sock_ops. r7: the socket's mark. r9: 4 or 6. The stack: a FrontendKey.
     fileprivate mutating func markDials(_ marks: ConnectionMarks, frontends: Int32) {
-        let (end, set, other, v4, mapped, v6, look) = (label(), label(), label(), label(), label(), label(), label())
+        let (end, v4, mapped, v6, look) = (label(), label(), label(), label(), label())
         let key = -MemoryLayout<FrontendKey>.size
         let (cookie, port, address) = (key + 4, key + 12, key + 16)
 
@@ -135,11 +126,10 @@ extension BPFAssembler {
         load(.r7, from: .r6, at: CBPF_SOCK_OPS_SK, .double)
         jump(to: end, ifNull: .r7)
         load(.r7, from: .r7, at: CBPF_SOCK_MARK)
-        move(.r8, .r7)
-        calculate(.and, .r8, number: marks.mask)
-        // The enforcer itself.
-        jump(to: end, if: .r8, .equal, marks.outgoing)
-        jump(to: end, if: .r8, .equal, marks.application)
+        // The enforcer itself, or steered by another.
+        move(.r2, .r7)
+        calculate(.and, .r2, number: marks.mask)
+        jump(to: end, if: .r2, .notEqual, 0)
 
         load(.r2, from: .r6, at: CBPF_SOCK_OPS_FAMILY)
         jump(to: v4, if: .r2, .equal, UInt32(AF_INET))
@@ -153,9 +143,11 @@ extension BPFAssembler {
         jump(to: v6, if: .r2, .notEqual, 0)
         jump(to: mapped, if: .r4, .equal, UInt32(0xffff).bigEndian)
         jump(to: v6, if: .r4, .notEqual, 0)
-        jump(to: v6, if: .r5, .notEqual, UInt32(1).bigEndian)
         // ::1.
-        move(.r9, number: 0)
+        jump(to: end, if: .r5, .equal, UInt32(1).bigEndian)
+
+        put(v6)
+        move(.r9, number: 6)
         jump(to: look)
 
         put(v4)
@@ -167,13 +159,9 @@ extension BPFAssembler {
         put(mapped)
         move(.r9, number: 4)
         load(.r2, from: .stack, at: address + 12, .byte)
-        jump(to: look, if: .r2, .notEqual, 127)
         // 127.0.0.0/8.
-        move(.r9, number: 0)
-        jump(to: look)
+        jump(to: end, if: .r2, .equal, 127)
 
-        put(v6)
-        move(.r9, number: 6)
         put(look)
         store(number: UInt32(8 * (MemoryLayout<FrontendKey>.size - 4)), to: .stack, at: key)
         // The upper half of it is the port in network order.
@@ -189,25 +177,38 @@ extension BPFAssembler {
         stackAddress(.r2, at: key)
         call(BPF_FUNC_map_lookup_elem)
         jump(to: end, ifNull: .r0)
-        load(.r2, from: .r0, at: 0)
-        jump(to: other, if: .r2, .equal, DialSteering.isOther)
-        jump(to: end, if: .r8, .equal, marks.steered)
         calculate(.or, .r7, number: marks.steered)
-        jump(to: set)
+        setMark(.r7, scratch: key)
+        put(end)
+        exit(1)
+    }
 
-        // Not a frontend. The socket may have dialled one before, and failed.
-        put(other)
-        jump(to: end, if: .r8, .notEqual, marks.steered)
+    /// Takes the mark `steered` from a socket that had it for an earlier connection.
+    ///
+    /// r6: struct bpf_sock_addr. r7: the socket's mark.
+    fileprivate mutating func unmark(_ marks: ConnectionMarks) {
+        let end = label()
+        move(.r6, .r1)
+        load(.r7, from: .r6, at: CBPF_SOCK_ADDR_SK, .double)
+        jump(to: end, ifNull: .r7)
+        load(.r7, from: .r7, at: CBPF_SOCK_MARK)
+        move(.r2, .r7)
+        calculate(.and, .r2, number: marks.mask)
+        jump(to: end, if: .r2, .notEqual, marks.steered)
         calculate(.and, .r7, number: ~marks.mask)
-        put(set)
-        store(.r7, to: .stack, at: key)
+        setMark(.r7, scratch: -4)
+        put(end)
+        exit(1)
+    }
+
+    /// setsockopt(SO_MARK) of the socket whose context is in r6.
+    private mutating func setMark(_ mark: Register, scratch: Int) {
+        store(mark, to: .stack, at: scratch)
         move(.r1, .r6)
         move(.r2, number: UInt32(SOL_SOCKET))
         move(.r3, number: UInt32(SO_MARK))
-        stackAddress(.r4, at: key)
+        stackAddress(.r4, at: scratch)
         move(.r5, number: 4)
         call(BPF_FUNC_setsockopt)
-        put(end)
-        exit(1)
     }
 }

@@ -6,24 +6,36 @@ import Linux
 
 enum SteeringRules {
     /// Deals the unit's connections out in turn: every n-th to the first listener, every (n-1)-th of the rest to the second, …
-    /// `meta l4proto tcp numgen inc mod N 0 tproxy to :PORT accept`. With no listener left, `meta l4proto tcp reject with tcp reset`.
+    /// `meta l4proto tcp numgen inc mod N 0 tproxy to :PORT socket wildcard 1 accept`
     static func toOutgoing(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
         listeners.enumerated().map { index, pair in
-            rule(.tcp, index == listeners.count - 1 ? [] : .everyTurn(of: listeners.count - index), [.give(port: pair.outgoingPort)], .accept)
-        } + [rule(.tcp, .reset)]
+            rule(.tcp, index == listeners.count - 1 ? [] : .everyTurn(of: listeners.count - index), .given(to: pair.outgoingPort), .accept)
+        } + halfGiven + [
+            // With no listener left: meta l4proto tcp reject with tcp reset
+            rule(.tcp, .reset)
+        ]
     }
 
     /// Deals others' connections out by a hash, since the last packet of a handshake must come to the same listener as the first:
-    /// only that knows that it sent a SYN cookie. `meta l4proto tcp symhash mod N 0 tproxy to :PORT meta mark set OUTGOING accept`
+    /// only that knows that it sent a SYN cookie. `meta l4proto tcp symhash mod N 0 tproxy to :PORT socket wildcard 1 meta mark set OUTGOING accept`
     ///
-    /// The mark says that it was given to a listener; nothing is routed by it. With no listener left, `input` refuses what is from outside,
-    /// and this what is not: `meta l4proto tcp iif "lo" reject with tcp reset`.
+    /// The mark says that it was given to a listener; nothing is routed by it.
     static func toIncoming(_ listeners: [ListenerPair], _ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         listeners.enumerated().map { index, pair in
             rule(
-                .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), [.give(port: pair.incomingPort)],
+                .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), .given(to: pair.incomingPort),
                 .setMark(marks.outgoing, of: marks), .accept)
-        } + [rule(.tcp, .fromLoopback, .reset)]
+        } + halfGiven + [
+            // With no listener left, `input` refuses what is from outside, and this what is not: meta l4proto tcp iif "lo" reject with tcp reset
+            rule(.tcp, .fromLoopback, .reset)
+        ]
+    }
+
+    /// What begins a connection, and was given to half a socket. If that is one of a connection that is being made, the client has not seen the
+    /// answer, which will be sent again without being asked for. If it is in TIME-WAIT and has no listener any more, the kernel would look for one at
+    /// the port that was dialled: the application's. `@th,104,8 & 0x17 == 0x02 socket transparent 1 drop`
+    private static var halfGiven: [[NetfilterExpression]] {
+        [rule(.tcp, .begins, [.transparentSocket, .equal([1]), .drop])]
     }
 
     /// What the unit dials. Steered connections stay here, and nobody else's nat may turn them elsewhere. Frontends that were dialled and not
@@ -81,6 +93,9 @@ enum SteeringRules {
 }
 
 extension [NetfilterExpression] {
+    /// Matches when there is such a listener, and it is the one to decide.
+    fileprivate static func given(to port: UInt16) -> Self { [.give(port: port), .wildcardSocket, .equal([1])] }
+
     fileprivate static func hash(_ value: Int, of count: Int) -> Self {
         [.connectionHash(modulus: UInt32(truncatingIfNeeded: count)), .equal(hostOrder(UInt32(truncatingIfNeeded: value)))]
     }

@@ -1,0 +1,210 @@
+// Sockets that are steered: what nat and conntrack would see to by themselves.
+
+import Interception
+import Linux
+import Support
+import Synchronization
+import Testing
+
+@Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
+struct SteeringTests {
+    @Test("an IPv6 socket that dials an IPv4 frontend is steered, and one that is used again for something else goes there")
+    func sockets() throws {
+        let net = try Neighbours()
+        let server = try net.serverInside.listen(port: 81)
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        try interceptor.apply(frontends: frontends("10.96.0.10:80"), servedPorts: [])
+        // connect(2): AF_UNSPEC dissolves a connection.
+        let dialled = try net.client.run("python3", "-c", """
+            import ctypes, socket
+            s = socket.socket(socket.AF_INET6)
+            s.connect(("::ffff:10.96.0.10", 80))
+            print(s.getpeername()[0], s.getsockname()[0])
+            assert ctypes.CDLL(None).connect(s.fileno(), bytes(16), 16) == 0
+            s.connect(("::ffff:10.244.1.20", 81))
+            s.sendall(b"past")
+            """)
+        #expect(dialled.output == "::ffff:10.96.0.10 ::ffff:10.244.1.10\n", "\(dialled)")
+        #expect(try accept(from: interceptor.outgoing).dialled == "10.96.0.10:80")
+        #expect(try accept(from: [server.raw]).socket.receive() == "past")
+    }
+
+    @Test("a socket that is bound to an interface cannot be steered, and is refused")
+    func boundToAnInterface() throws {
+        let net = try Neighbours()
+        _ = try net.serverInside.listen(port: 80)
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+        let dialled = try net.client.run("python3", "-c", """
+            import socket
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+            print(s.connect_ex(("10.244.1.20", 80)))
+            """)
+        #expect(dialled.output == "\(ECONNREFUSED)\n", "\(dialled)")
+    }
+
+    @Test("while interception comes, is changed and goes, every dial is answered, by the listener or by the server")
+    func gapless() throws {
+        let net = try Neighbours()
+        let server = try net.serverInside.listen(port: 80)
+        let inside = net.clientInside
+        let ended = Mutex(false)
+        let refused = Mutex(0)
+        let dials = Mutex(0)
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        let dialling = try RunningThread(name: "dialling") {
+            while !ended.withLock({ $0 }) || dials.withLock({ $0 }) < 50 {
+                guard let failure = try? inside.failureToDial("10.244.1.20:80") else { return }
+                if failure != 0 { refused.withLock { $0 += 1 } }
+                dials.withLock { $0 += 1 }
+                // Their backlogs are for 128.
+                drain([server.raw] + interceptor.outgoing)
+            }
+        }
+        let many = frontends("10.244.1.20:80").union((0..<2000).map { InterceptedFrontend(cidr: CIDR(IPAddress(v4: 0x0a80_0000 + UInt32($0))), port: 80) })
+        for _ in 0..<10 {
+            try interceptor.apply(frontends: many, servedPorts: [])
+            try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [90])
+            try interceptor.uninstall()
+        }
+        ended.withLock { $0 = true }
+        dialling.join()
+        #expect(dials.withLock { $0 } >= 50)
+        #expect(refused.withLock { $0 } == 0)
+    }
+
+    @Test("SYN cookies come to the listener, not to the application", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
+    func cookies(address: String) throws {
+        let net = try Neighbours()
+        let application = try net.serverInside.listen(port: 80)
+        let interceptor = try Interceptor(of: net.server, by: .steering, workers: 3)
+        try interceptor.apply(frontends: [], servedPorts: [80])
+        // For every connection, also where there is no flood; tcp(7).
+        try net.server.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=2")
+        // The application's own listener has sent some, and would take others'.
+        _ = try net.serverInside.dial(address, as: .enforcerToApplication)
+        _ = try accept(from: [application.raw])
+        for _ in 0..<20 {
+            let client = try net.clientInside.dial(address)
+            let accepted = try accept(from: interceptor.incoming)
+            #expect(accepted.dialled == address)
+            try client.send("through")
+            #expect(try accepted.socket.receive() == "through")
+        }
+        #expect(try isSilent(application))
+    }
+
+    @Test("a client that comes again from its port in TIME-WAIT comes to the listener; with no enforcer any more it reaches nobody")
+    func timeWait() throws {
+        let net = try Neighbours()
+        let application = try net.serverInside.listen(port: 80)
+        var interceptor: Interceptor? = try Interceptor(of: net.server, by: .steering)
+        try interceptor?.apply(frontends: [], servedPorts: [80])
+        let listeners = interceptor?.incoming ?? []
+        func serveOnce() throws {
+            let client = try net.clientInside.dial("10.244.1.20:80", from: 45_000)
+            var accepted: Accepted? = try accept(from: listeners)
+            // Who ends first is in TIME-WAIT.
+            accepted = nil
+            #expect(try client.receive().isEmpty && accepted == nil)
+        }
+        func isInTimeWait() throws -> Bool { try net.server.run("ss", "-Htn", "state", "time-wait").output.contains(":45000") }
+        try serveOnce()
+        try eventually("in TIME-WAIT") { try isInTimeWait() }
+        try serveOnce()
+        try eventually("in TIME-WAIT") { try isInTimeWait() }
+
+        interceptor = nil
+        // A program that another test starts has the listeners too, between its fork and its exec.
+        try eventually("without a listener") { try net.server.run("ss", "-Htln").output.split(separator: "\n").count == 1 }
+        let came = try net.client.run("python3", "-c", """
+            import socket
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("", 45000))
+            s.settimeout(2)
+            s.connect(("10.244.1.20", 80))
+            """)
+        #expect(came.status != 0)
+        #expect(try isSilent(application))
+    }
+
+    @Test("a mark that another gave it lets nothing in once the enforcer is gone")
+    func foreignMark() throws {
+        let net = try Neighbours()
+        let application = try net.serverInside.listen(port: 80)
+        try net.server.nft("table inet marks { chain prerouting { type filter hook prerouting priority -150; meta mark set 0x1000000; }; }")
+        do { try Interceptor(of: net.server, by: .steering).apply(frontends: [], servedPorts: [80]) }
+        try eventually("refused") { try net.clientInside.failureToDial("10.244.1.20:80") == ECONNREFUSED }
+        #expect(try isSilent(application))
+    }
+
+    @Test("what the container's own nat turns from a served port to another, or to one, does not come in unseen", arguments: Redirection.allCases)
+    func translatedWithin(redirection: Redirection) throws {
+        let net = try Neighbours()
+        let hidden = try net.serverInside.listen(port: 8080)
+        let application = try net.serverInside.listen(port: 80)
+        try net.server.nft("""
+            table ip own { chain prerouting { type nat hook prerouting priority dstnat; tcp dport 80 redirect to :8080; tcp dport 81 redirect to :80; }; }
+            """)
+        let interceptor = try Interceptor(of: net.server, by: redirection)
+        try interceptor.apply(frontends: [], servedPorts: [80])
+        for address in ["10.244.1.20:80", "10.244.1.20:81"] { _ = try net.clientInside.failureToDial(address) }
+        #expect(try isSilent(hidden) && isSilent(application))
+    }
+
+    @Test("a bridge, whose packets br_netfilter takes first, makes nat lead; steered connections live on")
+    func bridge() throws {
+        let network = try Network()
+        let node = try network.node("node", "10.1.0.1/24", "fd00:1::1/64")
+        _ = try network.node("other", "10.1.0.2/24", "fd00:1::2/64")
+        let inside = try NetworkNamespace(node)
+        let host = try Interceptor(of: node, by: .steering, kind: .host)
+        try host.apply(frontends: frontends("10.1.0.2:80"), servedPorts: [])
+        let client = try inside.dial("10.1.0.2:80")
+        let accepted = try accept(from: host.outgoing)
+        #expect(!host.isOutdated)
+
+        try node.run("ip", "link", "add", "br0", "type", "bridge")
+        #expect(host.isOutdated == (access("/proc/sys/net/bridge", F_OK) == 0))
+        try host.apply(frontends: frontends("10.1.0.2:80"), servedPorts: [])
+        #expect(!host.isOutdated)
+        try client.send("still")
+        #expect(try accepted.socket.receive() == "still")
+        try accepted.socket.send("here")
+        #expect(try client.receive() == "here")
+        let next = try inside.dial("10.1.0.2:80")
+        let translated = try accept(from: host.outgoing)
+        #expect(translated.dialled == "10.1.0.2:80")
+        try translated.socket.send("next")
+        #expect(try next.receive() == "next")
+
+        // And so it stays, for what it has led.
+        try node.run("ip", "link", "del", "br0")
+        #expect(!host.isOutdated)
+        try host.apply(frontends: frontends("10.1.0.2:80", "10.1.0.2:81"), servedPorts: [])
+        _ = try inside.dial("10.1.0.2:81")
+        #expect(try accept(from: host.outgoing).dialled == "10.1.0.2:81")
+        try next.send("lives")
+        #expect(try translated.socket.receive() == "lives")
+    }
+
+    /// Whether nobody has come to a listener. Who dialled has been answered before, so there is nothing to wait for.
+    private func isSilent(_ listening: TestSocket) throws -> Bool {
+        var entry = pollfd(fd: listening.raw, events: Int16(POLLIN), revents: 0)
+        return try syscall("poll") { poll(&entry, 1, 0) } == 0
+    }
+}
+
+/// Takes what has come to the listeners, and lets it go.
+private func drain(_ listeners: [Int32]) {
+    for listener in listeners {
+        var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, 0) == 1 {
+            let taken = Glibc.accept(listener, nil, nil)
+            if taken < 0 { break }
+            close(taken)
+        }
+    }
+}
