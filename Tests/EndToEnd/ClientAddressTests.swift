@@ -6,9 +6,9 @@ import Testing
 @Suite(.enabled(if: Sallyport.isPossible, "needs root, and the programs built: swift build -c release"), .serialized)
 struct ClientAddressTests {
     @Test("an application behind a public port sees its client's address and port, over either IP version, whatever tells of the client",
-        arguments: [false, true])
-    func publicPort(tlsOnly: Bool) throws {
-        let scene = try PublicScene()
+        arguments: zip([false, true], TwoNodes.redirections))
+    func publicPort(tlsOnly: Bool, redirection: String) throws {
+        let scene = try PublicScene(settings: redirection)
         try scene.server.nginx(port: 443, body: "you are $remote_addr port $remote_port", certificate: tlsOnly ? ServerCertificate(for: "app.example") : nil)
         try scene.service("{mode: InternalCA}", target: ", tlsOnly: \(tlsOnly), sourceAddress: client")
         for (host, client, balancer) in [("10.1.0.9", "10.1.0.50", "10.1.0.9"), ("[fd00:1::9]", "fd00:1::50", "fd00:1::9")] {

@@ -23,9 +23,9 @@ struct PlacesTests {
         #expect(try nodes.stranger.curl("http://10.96.0.11:9376/").status != 0)
     }
 
-    @Test("a unit may reach itself through a service", arguments: ["http://10.96.0.12:9376/", "http://10.244.1.13/"])
-    func hairpin(url: String) throws {
-        let nodes = try TwoNodes()
+    @Test("a unit may reach itself through a service", arguments: ["http://10.96.0.12:9376/", "http://10.244.1.13/"], TwoNodes.redirections)
+    func hairpin(url: String, redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         let both = try nodes.node1.container("both", "10.244.1.13/24", "fd00:244:1::13/64")
         try both.nginx(port: 80, body: "myself")
         try nodes.node1.clusterIP("10.96.0.12", port: 9376, to: "10.244.1.13:80")

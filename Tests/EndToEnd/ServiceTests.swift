@@ -6,9 +6,9 @@ import Testing
 
 @Suite(.enabled(if: Sallyport.isPossible, "needs root, and the programs built: swift build -c release"), .serialized)
 struct ServiceTests {
-    @Test("a unit that may reaches the service as ever, and between the nodes all is TLS", arguments: [TwoNodes.v4, TwoNodes.v6])
-    func encrypted(url: String) throws {
-        let nodes = try TwoNodes()
+    @Test("a unit that may reaches the service as ever, and between the nodes all is TLS", arguments: [TwoNodes.v4, TwoNodes.v6], TwoNodes.redirections)
+    func encrypted(url: String, redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         let link = try nodes.node1.capture("eth0")
         let answer = try nodes.client.curl(url)
         #expect(answer.output == "the secret of a server", "\(answer) \(nodes.enforcer1.log) \(nodes.enforcer2.log)")
@@ -27,18 +27,18 @@ struct ServiceTests {
         #expect(received.traceId == sent.traceId)
     }
 
-    @Test("a unit that may not is refused, and the record says why")
-    func refused() throws {
-        let nodes = try TwoNodes()
+    @Test("a unit that may not is refused, and the record says why", arguments: TwoNodes.redirections)
+    func refused(redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         #expect(try nodes.stranger.curl(TwoNodes.v4).status != 0)
         let flow = try nodes.enforcer1.flow { $0.source.name == "stranger" }
         #expect(flow.verdict == "refused")
         #expect(flow.reason == "default-reject")
     }
 
-    @Test("a unit that dials another straight, and not through the service, is treated the same")
-    func direct() throws {
-        let nodes = try TwoNodes()
+    @Test("a unit that dials another straight, and not through the service, is treated the same", arguments: TwoNodes.redirections)
+    func direct(redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         let link = try nodes.node1.capture("eth0")
         #expect(try nodes.client.curl("http://10.244.2.10/").output == "the secret of a server")
         #expect(try nodes.stranger.curl("http://10.244.2.10/").status != 0)
@@ -47,9 +47,9 @@ struct ServiceTests {
         #expect(flow.destination.name == "server1")
     }
 
-    @Test("what an enforcer protected is refused while it is gone, and served again when it is back")
-    func crash() throws {
-        let nodes = try TwoNodes()
+    @Test("what an enforcer protected is refused while it is gone, and served again when it is back", arguments: TwoNodes.redirections)
+    func crash(redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         #expect(try nodes.client.curl(TwoNodes.v4).status == 0)
         try nodes.enforcer1.stop(SIGKILL)
         try eventually("refused") { try nodes.client.curl(TwoNodes.v4).status == 7 }
@@ -57,9 +57,9 @@ struct ServiceTests {
         #expect(try nodes.client.curl(TwoNodes.v4).output == "the secret of a server")
     }
 
-    @Test("a permission given or taken while the enforcers run is in force a moment later")
-    func change() throws {
-        let nodes = try TwoNodes()
+    @Test("a permission given or taken while the enforcers run is in force a moment later", arguments: TwoNodes.redirections)
+    func change(redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         try nodes.sallyport.allow("app=stranger", toReach: "app=web", port: 80)
         try eventually("let through") { try nodes.stranger.curl(TwoNodes.v4).status == 0 }
         try nodes.sallyport.forbid("app=stranger", toReach: "app=web", port: 80)

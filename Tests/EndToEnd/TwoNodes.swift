@@ -13,6 +13,9 @@ struct TwoNodes {
     static let v4 = "http://10.96.0.10:9376/"
     static let v6 = "http://[fd00:10:96::10]:9376/"
 
+    /// Settings for both ways in which units' connections come to the enforcer.
+    static let redirections = ["redirection: steering", "redirection: nat"]
+
     init(settings: String = "") throws {
         let network = try Network()
         node1 = try network.node("node1", "10.1.0.1/24", "fd00:1::1/64")

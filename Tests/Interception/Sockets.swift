@@ -144,9 +144,9 @@ private func name(of socket: Int32) throws -> SocketAddress {
     return SocketAddress(address)
 }
 
-/// How connections come to the listeners. Each test is of both.
-enum Redirection: CaseIterable {
-    case nat, steering
+extension Redirection {
+    /// Each test is of both.
+    static let allCases: [Redirection] = [.nat, .steering]
 
     /// One for all tests, as a daemon has one for all units.
     static let dials = Result { try DialSteering.ifPossible() }

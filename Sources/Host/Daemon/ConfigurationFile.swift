@@ -23,6 +23,7 @@ extension Form where Value == DaemonConfiguration {
                 Field("workers", \.workers, .number(1...1024), .optional("the number of processors")),
                 Field("trustDomain", \.trustDomain, .text("a trust domain"), .optional("the TLS provider's")),
                 Field("stateDirectory", \.stateDirectory, .path),
+                Field("redirection", \.redirection, .word(["steering": .steering, "nat": .nat])),
                 Field("logLevel", \.logLevel, level, .optional("info")),
                 Field("socket", \.socket, socket),
                 Field("plugins", \.plugins, plugins),

@@ -3,6 +3,7 @@
 import ControlAPI
 import DataPath
 import FlowLog
+import Interception
 import Logging
 
 /// What `sallyportd.yaml` and the command line say. Its shape is the file's.
@@ -13,6 +14,8 @@ public struct DaemonConfiguration: Sendable {
     public var workers: Int
     public var trustDomain = ""
     public var stateDirectory = "/var/lib/sallyport"
+    /// How units' connections are led to the enforcer: by steering where the kernel can, or by nat in any case.
+    public var redirection = Redirection.steering
     public var logLevel = Logger.Level.info
     public var socket = Socket()
     public var plugins = Plugins()

@@ -56,7 +56,7 @@ public actor Enforcer {
         var compiler = PolicyCompiler(enforcer: configuration.enforcer, hostname: hostname)
         snapshot = compiler.compile()
         self.compiler = compiler
-        units = LocalUnits(workers: dataPath.workers, logger: logger)
+        units = LocalUnits(workers: dataPath.workers, redirection: configuration.redirection, logger: logger)
     }
 
     /// Makes the parts that bring and issue known to each other. Once, before either is started.

@@ -9,7 +9,7 @@ import Policy
 /// The interceptors, and what went wrong with those that should be there.
 struct LocalUnits {
     private let workers: Int
-    /// nil where the kernel cannot: then nat leads the units' connections.
+    /// nil where the kernel cannot, or is not to: then nat leads the units' connections.
     private let steering: DialSteering?
     private let logger: Logger
     private var intercepted: [UnitKey: Intercepted] = [:]
@@ -28,11 +28,11 @@ struct LocalUnits {
         var added: [(UnitKey, [UnitSockets], [Int32])] = []
     }
 
-    init(workers: Int, logger: Logger) {
+    init(workers: Int, redirection: Redirection, logger: Logger) {
         self.workers = workers
         self.logger = logger
         do {
-            steering = try DialSteering.ifPossible()
+            steering = redirection == .steering ? try DialSteering.ifPossible() : nil
         } catch {
             logger.notice("interception-by-nat", metadata: ["reason": "\(error)"])
             steering = nil

@@ -4,14 +4,6 @@
 import CNetfilter
 import Linux
 
-/// How connections come to the listeners.
-enum Redirection {
-    /// nat leads them, and conntrack looks up each packet of theirs. On every kernel.
-    case nat
-    /// Sockets are steered as they dial (`DialSteering`), and the table hands the packets that begin a connection to the listeners as they are.
-    case steering
-}
-
 /// The chains of the table.
 enum TableChain: String, CaseIterable {
     // Those that others go to come first: a rule can only name a chain that is there.
