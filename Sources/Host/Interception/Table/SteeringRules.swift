@@ -50,25 +50,30 @@ enum SteeringRules {
         ] + loopbackAccepted + frontends(.reset)
     }
 
-    /// What others dial, and what came by loopback.
+    /// What others dial.
     static func prerouting(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         [
-            // Nearly every packet ends here, or at the next: @th,104,8 & 0x17 != 0x02 iif "lo" accept
-            rule(.goesOn, .fromLoopback, .accept),
-            // It belongs to a connection of the enforcer's: @th,104,8 & 0x17 != 0x02 tcp dport @served socket transparent 1 accept
-            rule(.goesOn, .port(in: .served), [.transparentSocket, .equal([1])], .accept),
-            // It begins one, or ends a handshake by SYN cookie: iif != "lo" tcp dport @served fib daddr type local meta mark set 0 goto to_incoming
+            // iif "lo" goto from_loopback
+            rule(.fromLoopback, .goto(.fromLoopback)),
+            // It belongs to a connection of the enforcer's: @th,104,8 & 0x17 != 0x02 th dport @served socket transparent 1 accept
+            rule(.goesOn, .transportPort(in: .served), [.transparentSocket, .equal([1])], .accept),
+            // It begins one, or ends a handshake by SYN cookie: tcp dport @served fib daddr type local meta mark set 0 goto to_incoming
             // If it belongs to one of the application's, from before, no rule there matches. A mark that it comes with says nothing.
-            rule(.notFromLoopback, .port(in: .served), .toLocalAddress, .setMark(0, of: marks), .goto(.toIncoming)),
-        ] + connectsOnly + [
-            // iif "lo" meta mark & MASK == STEERED goto to_outgoing
-            rule(.fromLoopback, .mark(marks.steered, of: marks), .goto(.toOutgoing)),
-            // iif "lo" meta mark & MASK == APPLICATION accept
-            rule(.fromLoopback, .mark(marks.application, of: marks), .accept),
-            // The unit dials itself: iif "lo" meta mark & MASK == OUTGOING tcp dport @served fib daddr type local goto to_incoming
-            rule(.fromLoopback, .mark(marks.outgoing, of: marks), .port(in: .served), .toLocalAddress, .goto(.toIncoming)),
-            // iif "lo" tcp dport @published fib daddr type local goto to_incoming
-            rule(.fromLoopback, .port(in: .published), .toLocalAddress, .goto(.toIncoming)),
+            rule(.port(in: .served), .toLocalAddress, .setMark(0, of: marks), .goto(.toIncoming)),
+        ]
+    }
+
+    /// What the unit, or the enforcer for it, dials within the namespace.
+    static func fromLoopback(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
+        connectsOnly + [
+            // meta mark & MASK == STEERED goto to_outgoing
+            rule(.mark(marks.steered, of: marks), .goto(.toOutgoing)),
+            // meta mark & MASK == APPLICATION accept
+            rule(.mark(marks.application, of: marks), .accept),
+            // The unit dials itself: meta mark & MASK == OUTGOING tcp dport @served fib daddr type local goto to_incoming
+            rule(.mark(marks.outgoing, of: marks), .port(in: .served), .toLocalAddress, .goto(.toIncoming)),
+            // tcp dport @published fib daddr type local goto to_incoming
+            rule(.port(in: .published), .toLocalAddress, .goto(.toIncoming)),
         ]
     }
 

@@ -9,6 +9,7 @@ enum TableChain: String, CaseIterable {
     // Those that others go to come first: a rule can only name a chain that is there.
     case toOutgoing = "to_outgoing"
     case toIncoming = "to_incoming"
+    case fromLoopback = "from_loopback"
     case apart, returning, output, leaving, prerouting, input
 
     /// Those that a table has.
@@ -19,6 +20,7 @@ enum TableChain: String, CaseIterable {
             // Each would switch conntrack on.
             case .apart: redirection == .nat || deliversAsClient
             case .output: redirection == .nat
+            case .fromLoopback: redirection == .steering
             default: true
             }
         }
@@ -28,7 +30,7 @@ enum TableChain: String, CaseIterable {
     func hook(_ kind: Interceptor.Kind, _ redirection: Redirection) -> (type: String, hook: nf_inet_hooks, priority: Int32)? {
         // -300 is raw, before conntrack (-200). -100 is dstnat, where kube-proxy and Docker translate.
         switch self {
-        case .toOutgoing, .toIncoming: nil
+        case .toOutgoing, .toIncoming, .fromLoopback: nil
         case .apart: ("filter", NF_INET_LOCAL_OUT, -300)
         // Behind conntrack, whose zone tells. The type "route" looks the route up again for a mark that has changed.
         case .returning: ("route", NF_INET_LOCAL_OUT, -150)
@@ -55,6 +57,7 @@ enum TableChain: String, CaseIterable {
         case (.input, .nat): NatRules.input(marks)
         case (.toOutgoing, .steering): SteeringRules.toOutgoing(table.listeners)
         case (.toIncoming, .steering): SteeringRules.toIncoming(table.listeners, marks)
+        case (.fromLoopback, _): SteeringRules.fromLoopback(marks)
         case (.leaving, .steering): SteeringRules.leaving(marks)
         case (.prerouting, .steering): SteeringRules.prerouting(marks)
         case (.input, .steering): SteeringRules.input(marks)
@@ -137,8 +140,10 @@ extension [NetfilterExpression] {
         [.connection(NFT_CT_STATUS), .mask(hostOrder(IPS_DST_NAT.rawValue)), .equal(hostOrder(0))]
     }
 
-    static func port(in set: TableSet) -> Self {
-        .tcp + [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2), .isIn(set.rawValue)]
+    static func port(in set: TableSet) -> Self { .tcp + .transportPort(in: set) }
+    /// Also UDP's, for a check less.
+    static func transportPort(in set: TableSet) -> Self {
+        [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2), .isIn(set.rawValue)]
     }
 
     static func mark(_ mark: UInt32, of marks: ConnectionMarks) -> Self {
