@@ -53,10 +53,12 @@ enum SteeringRules {
     /// What others dial.
     static func prerouting(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         [
-            // iif "lo" goto from_loopback
-            rule(.fromLoopback, .goto(.fromLoopback)),
+            // Most packets end here or at the next: @th,104,8 & 0x17 != 0x02 iif "lo" accept
+            rule(.goesOn, .fromLoopback, .accept),
             // It belongs to a connection of the enforcer's: @th,104,8 & 0x17 != 0x02 th dport @served socket transparent 1 accept
             rule(.goesOn, .transportPort(in: .served), [.transparentSocket, .equal([1])], .accept),
+            // iif "lo" goto from_loopback
+            rule(.fromLoopback, .goto(.fromLoopback)),
             // It begins one, or ends a handshake by SYN cookie: tcp dport @served fib daddr type local meta mark set 0 goto to_incoming
             // If it belongs to one of the application's, from before, no rule there matches. A mark that it comes with says nothing.
             rule(.port(in: .served), .toLocalAddress, .setMark(0, of: marks), .goto(.toIncoming)),
@@ -65,7 +67,7 @@ enum SteeringRules {
 
     /// What the unit, or the enforcer for it, dials within the namespace.
     static func fromLoopback(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
-        connectsOnly + [
+        [
             // meta mark & MASK == STEERED goto to_outgoing
             rule(.mark(marks.steered, of: marks), .goto(.toOutgoing)),
             // meta mark & MASK == APPLICATION accept
