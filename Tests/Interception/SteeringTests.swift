@@ -130,6 +130,44 @@ struct SteeringTests {
         #expect(try isSilent(application))
     }
 
+    @Test("a unit that dials again from its port in TIME-WAIT comes to the listener", arguments: ["10.96.0.10:80", "[fd00:10:96::10]:80"])
+    func timeWaitOfDials(address: String) throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client, by: .steering, workers: 2)
+        try interceptor.apply(frontends: frontends("10.96.0.10:80", "[fd00:10:96::10]:80"), servedPorts: [])
+        for _ in 0..<4 {
+            let client = try net.clientInside.dial(address, from: 45_000)
+            var accepted: Accepted? = try accept(from: interceptor.outgoing)
+            #expect(accepted?.dialled == address)
+            accepted = nil
+            #expect(try client.receive().isEmpty && accepted == nil)
+        }
+    }
+
+    @Test("who dials again from a port whose connection only the enforcer still has comes to the listener, and that connection ends", arguments: [true, false])
+    func forgotten(isUnit: Bool) throws {
+        let net = try Neighbours()
+        let place = isUnit ? net.client : net.server
+        let interceptor = try Interceptor(of: place, by: .steering)
+        try interceptor.apply(frontends: isUnit ? frontends("10.244.1.20:80") : [], servedPorts: isUnit ? [] : [80])
+        // TCP_REPAIR: it is closed without a word (tcp.h, sock.c of CRIU).
+        let silent = try net.client.run("python3", "-c", """
+            import socket
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("", 45000))
+            s.connect(("10.244.1.20", 80))
+            s.setsockopt(socket.IPPROTO_TCP, 19, 1)
+            """)
+        #expect(silent.status == 0, "\(silent)")
+        let old = try accept(from: interceptor.outgoing + interceptor.incoming)
+        let client = try net.clientInside.dial("10.244.1.20:80", from: 45_000)
+        let new = try accept(from: interceptor.outgoing + interceptor.incoming)
+        try client.send("again")
+        #expect(try new.socket.receive() == "again")
+        #expect(throws: SystemCallError.self) { try old.socket.receive() }
+    }
+
     @Test("a mark that another gave it lets nothing in once the enforcer is gone")
     func foreignMark() throws {
         let net = try Neighbours()

@@ -79,6 +79,7 @@ public struct Daemon: Sendable {
         if uninstallAtEnd { await enforcer.uninstall() }
         dataPath.stop()
         await dataPath.ended()
+        if uninstallAtEnd { await enforcer.removeRoutes() }
         flowLog.flush()
     }
 

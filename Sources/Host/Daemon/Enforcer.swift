@@ -65,11 +65,14 @@ public actor Enforcer {
         self.store = store
     }
 
-    /// Removes all interception; live flows end with the data path.
+    /// Removes all interception but for the routes of live flows, which end with the data path.
     func uninstall() {
         units.uninstall()
         remember()
     }
+
+    /// The rest of `uninstall`, when the data path has ended.
+    func removeRoutes() { units.removeRoutes() }
 
     // MARK: - Policy
 

@@ -14,6 +14,8 @@ struct LocalUnits {
     private let logger: Logger
     private var intercepted: [UnitKey: Intercepted] = [:]
     private var problems: [UnitKey: String] = [:]
+    /// Those that have been taken out of force for good.
+    private var uninstalled: [UnitKey: Interceptor] = [:]
 
     private struct Intercepted {
         let interceptor: Interceptor
@@ -86,10 +88,20 @@ struct LocalUnits {
         }
     }
 
-    /// Removes every rule this enforcer made, and nothing else.
+    /// Removes every rule this enforcer made, and nothing else, but for the routes by which open connections end.
     mutating func uninstall() {
-        for (key, existing) in intercepted { end(key, existing) }
+        for (key, existing) in intercepted { end(key, existing, keepingRoutes: true) }
+        uninstalled = intercepted.mapValues(\.interceptor)
         intercepted = [:]
+    }
+
+    /// The rest of `uninstall`, once connections have ended.
+    func removeRoutes() {
+        for (key, interceptor) in uninstalled {
+            do throws(InterceptionError) { try interceptor.removeRoutes() } catch {
+                logger.error("unit-not-removed", metadata: ["unit": "\(key)", "error": "\(error)"])
+            }
+        }
     }
 
     private mutating func note(_ unit: UnitKey, _ problem: String) {
@@ -97,10 +109,10 @@ struct LocalUnits {
         problems[unit] = problem
     }
 
-    private func end(_ key: UnitKey, _ existing: Intercepted) {
+    private func end(_ key: UnitKey, _ existing: Intercepted, keepingRoutes: Bool = false) {
         do {
             // A namespace that has vanished took its rules with it.
-            if existing.namespace.isPresent { try existing.interceptor.uninstall() }
+            if existing.namespace.isPresent { try existing.interceptor.uninstall(keepingRoutes: keepingRoutes) }
             logger.info("unit-removed", metadata: ["unit": "\(key)"])
         } catch {
             logger.error("unit-not-removed", metadata: ["unit": "\(key)", "error": "\(error)"])

@@ -113,7 +113,8 @@ public final class Interceptor: Sendable {
     }
 
     /// Removes the table and the routes, and steers nothing any more. Whatever else is in the namespace stays, and so do the listeners.
-    public func uninstall() throws(InterceptionError) {
+    /// - Parameter keepingRoutes: Leaves the routes to `removeRoutes`, for connections that are open to end by.
+    public func uninstall(keepingRoutes: Bool = false) throws(InterceptionError) {
         let result = inForce.withLock { inForce in
             let elements = inForce.redirection == .steering ? inForce.elements : nil
             inForce = InForce()
@@ -122,12 +123,15 @@ public final class Interceptor: Sendable {
                 if let elements { _ = try? self.socket.commit(SallyportTable.change(from: elements, to: elements.withoutFrontends)) }
                 if let steering = self.steering { steering.dials.release(steering.cookie, of: self) }
                 try self.socket.commit(SallyportTable.removal)
-                try LoopbackRoutes.none.set(in: self.namespace, self.marks)
+                if !keepingRoutes { try self.removeRoutes() }
             }
         }
         try result.get()
         logger.info("interception-removed", metadata: ["unit": "\(unit)"])
     }
+
+    /// The rest of `uninstall(keepingRoutes: true)`.
+    public func removeRoutes() throws(InterceptionError) { try LoopbackRoutes.none.set(in: namespace, marks) }
 
     /// Removes what an enforcer left behind in a namespace; nothing happens where there is nothing.
     public static func uninstall(from namespace: NetworkNamespace, marks: ConnectionMarks = .standard) throws {

@@ -10,7 +10,10 @@ enum SteeringRules {
     static func toOutgoing(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
         listeners.enumerated().map { index, pair in
             rule(.tcp, index == listeners.count - 1 ? [] : .everyTurn(of: listeners.count - index), .given(to: pair.outgoingPort), .accept)
-        } + halfGiven + [
+        } + [
+            // A connection that only the enforcer still has is told, and ends: … socket transparent 1 socket wildcard 0 accept
+            rule(.tcp, .givenToConnection, .accept),
+            rule(.tcp, .givenToHalf, .drop),
             // With no listener left: meta l4proto tcp reject with tcp reset
             rule(.tcp, .reset)
         ]
@@ -25,17 +28,12 @@ enum SteeringRules {
             rule(
                 .tcp, listeners.count == 1 ? [] : .hash(index, of: listeners.count), .given(to: pair.incomingPort),
                 .setMark(marks.outgoing, of: marks), .accept)
-        } + halfGiven + [
+        } + [
+            rule(.tcp, .givenToConnection, .setMark(marks.outgoing, of: marks), .accept),
+            rule(.tcp, .givenToHalf, .drop),
             // With no listener left, `input` refuses what is from outside, and this what is not: meta l4proto tcp iif "lo" reject with tcp reset
             rule(.tcp, .fromLoopback, .reset)
         ]
-    }
-
-    /// What begins a connection, and was given to half a socket. If that is one of a connection that is being made, the client has not seen the
-    /// answer, which will be sent again without being asked for. If it is in TIME-WAIT and has no listener any more, the kernel would look for one at
-    /// the port that was dialled: the application's. `@th,104,8 & 0x17 == 0x02 socket transparent 1 drop`
-    private static var halfGiven: [[NetfilterExpression]] {
-        [rule(.tcp, .begins, [.transparentSocket, .equal([1]), .drop])]
     }
 
     /// What the unit dials. Steered connections stay here, and nobody else's nat may turn them elsewhere. Frontends that were dialled and not
@@ -102,6 +100,17 @@ enum SteeringRules {
 extension [NetfilterExpression] {
     /// Matches when there is such a listener, and it is the one to decide.
     fileprivate static func given(to port: UInt16) -> Self { [.give(port: port), .wildcardSocket, .equal([1])] }
+
+    /// What begins a connection, and came to a connection of the enforcer's instead, which its client has forgotten. That answers as TCP has it
+    /// (RFC 9293, 3.10.7.4), its client resets it, and begins again. `@th,104,8 & 0x17 == 0x02 socket transparent 1 socket wildcard 0`
+    fileprivate static var givenToConnection: Self { .begins + [.transparentSocket, .equal([1]), .wildcardSocket, .equal([0])] }
+
+    /// What begins a connection, and came to half a socket. If that is one of a connection that is being made, the client has not seen the
+    /// answer, which will be sent again without being asked for. If it is in TIME-WAIT and has no listener any more, the kernel would look for one at
+    /// the port that was dialled: the application's. `@th,104,8 & 0x17 == 0x02 socket transparent 1`
+    fileprivate static var givenToHalf: Self { .begins + [.transparentSocket, .equal([1])] }
+
+    fileprivate static var drop: Self { [.drop] }
 
     fileprivate static func hash(_ value: Int, of count: Int) -> Self {
         [.connectionHash(modulus: UInt32(truncatingIfNeeded: count)), .equal(hostOrder(UInt32(truncatingIfNeeded: value)))]
