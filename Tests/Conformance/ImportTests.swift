@@ -6,7 +6,7 @@ import Testing
 struct ImportTests {
     /// The modules of Sources/Host from the bottom up: each imports others of its step and of those below.
     private static let steps: [Set<String>] = [
-        ["COpenSSL", "CNetfilter", "CTimex", "TLSEngine", "ProxyProtocol", "Prometheus"],
+        ["COpenSSL", "CNetfilter", "CBPF", "CTimex", "TLSEngine", "ProxyProtocol", "Prometheus"],
         ["TLSBoringSSL", "TLSOpenSSL", "Policy", "Identity", "PluginCarriers"],
         ["DataPath", "Interception", "PluginHost", "FlowLog", "ControlAPI"],
         ["Daemon"],

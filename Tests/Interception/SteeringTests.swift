@@ -29,10 +29,30 @@ struct SteeringTests {
         #expect(try accept(from: [server.raw]).socket.receive() == "past")
     }
 
+    @Test("what a socket's mark says besides is kept, and so is all of it in namespaces that are no unit's")
+    func marks() throws {
+        let net = try Neighbours()
+        let own = try net.clientInside.listen(port: 80)
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
+        let mark = """
+            import socket, sys
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[2], 16))
+            s.connect((sys.argv[1], 80))
+            print(hex(s.getsockopt(socket.SOL_SOCKET, socket.SO_MARK)))
+            """
+        #expect(try net.client.run("python3", "-c", mark, "10.244.1.20", "5").output == "0x3000005\n")
+        #expect(try net.client.run("python3", "-c", mark, "10.244.1.10", "3000005").output == "0x5\n")
+        #expect(try net.server.run("python3", "-c", mark, "10.244.1.10", "3000005").output == "0x3000005\n")
+        // Both connections to its listener were made.
+        for _ in 0..<2 { _ = try accept(from: [own.raw]) }
+    }
+
     @Test("a socket that is bound to an interface cannot be steered, and is refused")
     func boundToAnInterface() throws {
         let net = try Neighbours()
-        _ = try net.serverInside.listen(port: 80)
+        let server = try net.serverInside.listen(port: 80)
         let interceptor = try Interceptor(of: net.client, by: .steering)
         try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
         let dialled = try net.client.run("python3", "-c", """
@@ -42,6 +62,7 @@ struct SteeringTests {
             print(s.connect_ex(("10.244.1.20", 80)))
             """)
         #expect(dialled.output == "\(ECONNREFUSED)\n", "\(dialled)")
+        #expect(try isSilent(server))
     }
 
     @Test("while interception comes, is changed and goes, every dial is answered, by the listener or by the server")
@@ -103,7 +124,7 @@ struct SteeringTests {
         try interceptor?.apply(frontends: [], servedPorts: [80])
         let listeners = interceptor?.incoming ?? []
         func serveOnce() throws {
-            let client = try net.clientInside.dial("10.244.1.20:80", from: 45_000)
+            let client = try net.clientInside.dialAgain("10.244.1.20:80", from: 45_000)
             var accepted: Accepted? = try accept(from: listeners)
             // Who ends first is in TIME-WAIT.
             accepted = nil
@@ -136,7 +157,7 @@ struct SteeringTests {
         let interceptor = try Interceptor(of: net.client, by: .steering, workers: 2)
         try interceptor.apply(frontends: frontends("10.96.0.10:80", "[fd00:10:96::10]:80"), servedPorts: [])
         for _ in 0..<4 {
-            let client = try net.clientInside.dial(address, from: 45_000)
+            let client = try net.clientInside.dialAgain(address, from: 45_000)
             var accepted: Accepted? = try accept(from: interceptor.outgoing)
             #expect(accepted?.dialled == address)
             accepted = nil
@@ -244,5 +265,19 @@ private func drain(_ listeners: [Int32]) {
             if taken < 0 { break }
             close(taken)
         }
+    }
+}
+
+extension NetworkNamespace {
+    /// Dials from a port whose last connection is perhaps about to end: its last acknowledgement may be on its way.
+    fileprivate func dialAgain(_ address: String, from port: UInt16) throws -> TestSocket {
+        var dialled: TestSocket?
+        try eventually("its port free") {
+            do {
+                dialled = try dial(address, from: port)
+            } catch let error as SystemCallError where error.errno == EADDRNOTAVAIL {}
+            return dialled != nil
+        }
+        return try #require(dialled)
     }
 }

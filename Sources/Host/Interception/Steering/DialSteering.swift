@@ -16,6 +16,8 @@ import Synchronization
 /// Needs Linux 5.15 and the root of cgroup v2.
 public final class DialSteering: Sendable {
     private let frontends: BPFMap
+    /// The namespaces that have any. The mark of others' sockets is their own affair.
+    private let namespaces: BPFMap
     private let marking: BPFAttachment
     private let unmarking4, unmarking6: BPFAttachment
     /// What is in the map, by the namespace's cookie.
@@ -31,17 +33,19 @@ public final class DialSteering: Sendable {
         do throws(SystemCallError) {
             frontends = try BPFMap(
                 BPF_MAP_TYPE_LPM_TRIE, keySize: MemoryLayout<FrontendKey>.size, most: 4 << 20, flags: Int(BPF_F_NO_PREALLOC), name: "sallyport_dial")
+            namespaces = try BPFMap(
+                BPF_MAP_TYPE_HASH, keySize: MemoryLayout<UInt64>.size, most: 1 << 16, flags: Int(BPF_F_NO_PREALLOC), name: "sallyport_units")
         } catch { throw .system(error) }
-        let map = frontends.descriptor.raw
+        let (map, units) = (frontends.descriptor.raw, namespaces.descriptor.raw)
         let root = try cgroupRoot()
         marking = try BPFAttachment(of: BPF_PROG_TYPE_SOCK_OPS, to: root, BPF_CGROUP_SOCK_OPS, name: "sallyport_mark") {
             $0.markDials(marks, frontends: map)
         }
         unmarking4 = try BPFAttachment(of: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, to: root, BPF_CGROUP_INET4_CONNECT, name: "sallyport_unmark") {
-            $0.unmark(marks)
+            $0.unmark(marks, in: units)
         }
         unmarking6 = try BPFAttachment(of: BPF_PROG_TYPE_CGROUP_SOCK_ADDR, to: root, BPF_CGROUP_INET6_CONNECT, name: "sallyport_unmark") {
-            $0.unmark(marks)
+            $0.unmark(marks, in: units)
         }
     }
 
@@ -53,6 +57,7 @@ public final class DialSteering: Sendable {
                 let old = inForce[cookie]?.frontends ?? []
                 let added = wanted.subtracting(old)
                 do throws(SystemCallError) {
+                    try self.namespaces.insert(cookie)
                     for frontend in added { try self.frontends.insert(FrontendKey(frontend, in: cookie)) }
                     for frontend in old.subtracting(wanted) { try self.frontends.remove(FrontendKey(frontend, in: cookie)) }
                 } catch {
@@ -71,6 +76,7 @@ public final class DialSteering: Sendable {
             guard let steered = inForce[cookie], steered.owner == ObjectIdentifier(owner) else { return }
             inForce[cookie] = nil
             for frontend in steered.frontends { _ = try? frontends.remove(FrontendKey(frontend, in: cookie)) }
+            _ = try? namespaces.remove(cookie)
         }
     }
 }
@@ -185,9 +191,11 @@ extension BPFAssembler {
 
     /// Takes the mark `steered` from a socket that had it for an earlier connection.
     ///
-    /// r6: struct bpf_sock_addr. r7: the socket's mark.
-    fileprivate mutating func unmark(_ marks: ConnectionMarks) {
+    /// r6: struct bpf_sock_addr. r7: the socket's mark. The stack: the namespace's cookie.
+    fileprivate mutating func unmark(_ marks: ConnectionMarks, in namespaces: Int32) {
         let end = label()
+        let key = -MemoryLayout<UInt64>.size
+
         move(.r6, .r1)
         load(.r7, from: .r6, at: CBPF_SOCK_ADDR_SK, .double)
         jump(to: end, ifNull: .r7)
@@ -195,8 +203,17 @@ extension BPFAssembler {
         move(.r2, .r7)
         calculate(.and, .r2, number: marks.mask)
         jump(to: end, if: .r2, .notEqual, marks.steered)
+        move(.r1, .r6)
+        call(BPF_FUNC_get_netns_cookie)
+        store(.r0, to: .stack, at: key)
+        shiftRight(.r0, by: 32)
+        store(.r0, to: .stack, at: key + 4)
+        map(.r1, descriptor: namespaces)
+        stackAddress(.r2, at: key)
+        call(BPF_FUNC_map_lookup_elem)
+        jump(to: end, ifNull: .r0)
         calculate(.and, .r7, number: ~marks.mask)
-        setMark(.r7, scratch: -4)
+        setMark(.r7, scratch: key)
         put(end)
         exit(1)
     }
