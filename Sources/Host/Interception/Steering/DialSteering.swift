@@ -174,15 +174,8 @@ extension BPFAssembler {
         load(.r2, from: .r6, at: CBPF_SOCK_OPS_REMOTE_PORT)
         calculate(.or, .r2, .r9)
         store(.r2, to: .stack, at: port)
-        move(.r1, .r6)
-        call(BPF_FUNC_get_netns_cookie)
-        store(.r0, to: .stack, at: cookie)
-        shiftRight(.r0, by: 32)
-        store(.r0, to: .stack, at: cookie + 4)
-        map(.r1, descriptor: frontends)
-        stackAddress(.r2, at: key)
-        call(BPF_FUNC_map_lookup_elem)
-        jump(to: end, ifNull: .r0)
+        storeCookie(at: cookie)
+        lookUp(key, in: frontends, otherwise: end)
         calculate(.or, .r7, number: marks.steered)
         setMark(.r7, scratch: key)
         put(end)
@@ -203,19 +196,29 @@ extension BPFAssembler {
         move(.r2, .r7)
         calculate(.and, .r2, number: marks.mask)
         jump(to: end, if: .r2, .notEqual, marks.steered)
-        move(.r1, .r6)
-        call(BPF_FUNC_get_netns_cookie)
-        store(.r0, to: .stack, at: key)
-        shiftRight(.r0, by: 32)
-        store(.r0, to: .stack, at: key + 4)
-        map(.r1, descriptor: namespaces)
-        stackAddress(.r2, at: key)
-        call(BPF_FUNC_map_lookup_elem)
-        jump(to: end, ifNull: .r0)
+        storeCookie(at: key)
+        lookUp(key, in: namespaces, otherwise: end)
         calculate(.and, .r7, number: ~marks.mask)
         setMark(.r7, scratch: key)
         put(end)
         exit(1)
+    }
+
+    /// Puts the cookie of the network namespace whose context is in r6 on the stack, in halves.
+    private mutating func storeCookie(at offset: Int) {
+        move(.r1, .r6)
+        call(BPF_FUNC_get_netns_cookie)
+        store(.r0, to: .stack, at: offset)
+        shiftRight(.r0, by: 32)
+        store(.r0, to: .stack, at: offset + 4)
+    }
+
+    /// Goes on if `map` has the key that is on the stack.
+    private mutating func lookUp(_ key: Int, in descriptor: Int32, otherwise other: Label) {
+        map(.r1, descriptor: descriptor)
+        stackAddress(.r2, at: key)
+        call(BPF_FUNC_map_lookup_elem)
+        jump(to: other, ifNull: .r0)
     }
 
     /// setsockopt(SO_MARK) of the socket whose context is in r6.
