@@ -1,4 +1,5 @@
 """What stands around the measured proxy: the network, the server, the certificate, and in header modes the load balancer in front."""
+import contextlib
 import http.client
 import os
 import re
@@ -64,7 +65,10 @@ Groups = X25519
 
 
 class Bench:
-    def __init__(self):
+    def __init__(self, pinned=False):
+        cpus = sorted(os.sched_getaffinity(0))
+        self.cpus_of_others, self.cpus_of_proxies = ({cpus[0]}, {cpus[-1]}) if pinned else (set(cpus), set(cpus))
+        os.sched_setaffinity(0, self.cpus_of_others)
         self.network = Network()
         self.work = tempfile.mkdtemp(prefix='sallyport-public.', dir='/dev/shm')
         self.idle, self.running, self.environment = False, [], dict(os.environ, OPENSSL_CONF=f'{self.work}/openssl.cnf')
@@ -100,6 +104,15 @@ class Bench:
         process = processes.start(within_command(namespace, *command), **options)
         self.running.append(process)
         return process
+
+    @contextlib.contextmanager
+    def on_cpus_of_proxies(self):
+        """What is started meanwhile inherits them."""
+        os.sched_setaffinity(0, self.cpus_of_proxies)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, self.cpus_of_others)
 
     def end(self, process):
         processes.end(process)
@@ -183,7 +196,7 @@ class Peer:
         done = subprocess.run([self.program, 'prepare'], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             raise RuntimeError(f'{self.label} cannot be prepared: {done.stdout.strip()}')
-        with open(f'{self.work}/log', 'wb') as log:
+        with open(f'{self.work}/log', 'wb') as log, bench.on_cpus_of_proxies():
             self.process = bench.start(bench.network.node, self.program, 'start', env=environment, log=log)
         self.address, self.port = (OUTSIDE, FRONT + self.header) if fronted else (NODE, PUBLIC)
         try:
