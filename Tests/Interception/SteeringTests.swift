@@ -6,7 +6,9 @@ import Support
 import Synchronization
 import Testing
 
-@Suite(.enabled(if: Network.isPossible, "needs root, to make network namespaces"), .serialized)
+@Suite(
+    .enabled(if: Network.isPossible && Redirection.isSteeringPossible, "needs root, to make network namespaces, and a kernel that can steer sockets"),
+    .serialized)
 struct SteeringTests {
     @Test("an IPv6 socket that dials an IPv4 frontend is steered, and one that is used again for something else goes there")
     func sockets() throws {
