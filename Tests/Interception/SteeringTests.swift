@@ -97,6 +97,21 @@ struct SteeringTests {
         #expect(refused.withLock { $0 } == 0)
     }
 
+    @Test("what could not be finished is finished the next time, also in the place of an enforcer that crashed", arguments: [false, true])
+    func unfinished(isTakeOver: Bool) throws {
+        let net = try Neighbours()
+        let wanted = frontends("10.96.0.10:80")
+        if isTakeOver { try Interceptor(of: net.client, by: .steering).apply(frontends: wanted, servedPorts: []) }
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        // There is no route to an interface that is down.
+        try net.client.run("ip", "link", "set", "lo", "down")
+        #expect(throws: InterceptionError.self) { try interceptor.apply(frontends: wanted, servedPorts: []) }
+        try net.client.run("ip", "link", "set", "lo", "up")
+        try interceptor.apply(frontends: wanted, servedPorts: [])
+        _ = try net.clientInside.dial("10.96.0.10:80")
+        #expect(try accept(from: interceptor.outgoing).dialled == "10.96.0.10:80")
+    }
+
     @Test("SYN cookies come to the listener, not to the application", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
     func cookies(address: String) throws {
         let net = try Neighbours()

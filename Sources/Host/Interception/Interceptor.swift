@@ -83,7 +83,7 @@ public final class Interceptor: Sendable {
     }
 
     deinit {
-        if let steering { steering.dials.release(steering.cookie, of: self) }
+        stopSteering()
         close(listeners)
     }
 
@@ -121,7 +121,7 @@ public final class Interceptor: Sendable {
             return Result { () throws(InterceptionError) in
                 // What is steered no more must not be refused for that.
                 if let elements { _ = try? self.socket.commit(SallyportTable.change(from: elements, to: elements.withoutFrontends)) }
-                if let steering = self.steering { steering.dials.release(steering.cookie, of: self) }
+                self.stopSteering()
                 try self.socket.commit(SallyportTable.removal)
                 if !keepingRoutes { try self.removeRoutes() }
             }
@@ -156,32 +156,30 @@ public final class Interceptor: Sendable {
     }
 
     private func translate(_ elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
-        if let steering {
-            steering.dials.release(steering.cookie, of: self)
-            try markAnswers(0)
-        }
+        stopSteering()
+        if steering != nil { try markAnswers(0) }
         try replace(&inForce, with: elements, by: .nat)
         // Connections that were steered before nat took over live on.
         try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: inForce.routes.forSteered), &inForce)
     }
 
     /// Steers what the unit dials, and has the table refuse what is not steered. What is new is steered before that, and what is not wanted
-    /// any more is let go of after it, so that nothing is refused in between.
+    /// any more is let go of after it, so that nothing is refused in between. Each step does nothing where it was done before.
     private func steer(_ steering: Steering, to elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
-        let old = inForce.redirection == .steering ? inForce.elements : nil
-        if old == elements { return }
-        if old == nil { try markAnswers(marks.steered) }
-        // Steered connections need their listener and their route first. Where there was no table, the unit goes on dialling its frontends
-        // meanwhile; where there is that of an enforcer that crashed, they stay refused.
-        var isFresh = false
-        if old == nil {
-            isFresh = try install(&inForce, elements.withoutFrontends)
-            if !isFresh { try replace(&inForce, with: elements, by: .steering) }
+        if inForce.redirection != .steering || inForce.elements == nil {
+            try markAnswers(marks.steered)
+            // Steered connections need their listener and their route first. Where there was no table, the unit goes on dialling its frontends
+            // meanwhile; where there is that of an enforcer that crashed, they stay refused.
+            if try !install(&inForce, elements.withoutFrontends) { try replace(&inForce, with: elements, by: .steering) }
         }
         try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: true), &inForce)
-        try steering.dials.steer(elements.frontends.union(old?.frontends ?? []), in: steering.cookie, for: self)
-        if old != nil || isFresh { try replace(&inForce, with: elements, by: .steering) }
+        try steering.dials.steer(elements.frontends.union(inForce.elements?.frontends ?? []), in: steering.cookie, for: self)
+        try replace(&inForce, with: elements, by: .steering)
         try steering.dials.steer(elements.frontends, in: steering.cookie, for: self)
+    }
+
+    private func stopSteering() {
+        if let steering { steering.dials.release(steering.cookie, of: self) }
     }
 
     private func markAnswers(_ mark: UInt32) throws(InterceptionError) {
