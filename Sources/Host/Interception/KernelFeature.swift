@@ -145,21 +145,12 @@ private func otherFeatures() -> [KernelFeature] {
             try raiseLoopback()
             try LoopbackRoutes(forAnswers: true).setHere(.standard)
         },
-        steering(),
+        // What takes the place of nat where it can be had.
+        feature("socket steering", isRequired: false, mend: "nat leads connections instead, for some 10 % more CPU") { () throws(InterceptionError) in
+            _ = try DialSteering.ifPossible()
+        },
         queues(),
     ]
-}
-
-/// What takes the place of nat where it can be had.
-private func steering() -> KernelFeature {
-    do throws(InterceptionError) {
-        _ = try DialSteering.ifPossible()
-        return KernelFeature(name: "socket steering", available: true, isRequired: false, detail: "works", mend: "")
-    } catch {
-        return KernelFeature(
-            name: "socket steering", available: false, isRequired: false, detail: "\(error)",
-            mend: "nat leads connections instead, for some 10 % more CPU")
-    }
 }
 
 /// First-packet verdicts: nftables' own expression, else iptables' NFQUEUE, which needs the same queue behind it.
@@ -172,10 +163,10 @@ private func queues() -> KernelFeature {
         mend: found == nil ? "load modules nfnetlink_queue and nft_queue (CONFIG_NFT_QUEUE)" : "")
 }
 
-private func feature(
-    _ name: String, isRequired: Bool = true, mend: String, _ attempt: () throws(SystemCallError) -> Void
+private func feature<Failure: Error>(
+    _ name: String, isRequired: Bool = true, mend: String, _ attempt: () throws(Failure) -> Void
 ) -> KernelFeature {
-    do throws(SystemCallError) {
+    do throws(Failure) {
         try attempt()
         return KernelFeature(name: name, available: true, isRequired: isRequired, detail: "works", mend: "")
     } catch {

@@ -86,10 +86,7 @@ extension NetfilterExpression {
                 $0.put(NFTA_META_KEY, NFT_META_MARK.rawValue)
             }
         case .connectionZone(let zone):
-            batch.expression("immediate") {
-                $0.put(NFTA_IMMEDIATE_DREG, register)
-                $0.data(NFTA_IMMEDIATE_DATA, withUnsafeBytes(of: zone) { Array($0) })
-            }
+            batch.load(withUnsafeBytes(of: zone) { Array($0) })
             batch.expression("ct") {
                 $0.put(NFTA_CT_SREG, register)
                 $0.put(NFTA_CT_KEY, NFT_CT_ZONE.rawValue)
@@ -134,16 +131,10 @@ extension NetfilterExpression {
         case .reset:
             batch.expression("reject") { $0.put(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST.rawValue) }
         case .redirect(let port):
-            batch.expression("immediate") {
-                $0.put(NFTA_IMMEDIATE_DREG, register)
-                $0.data(NFTA_IMMEDIATE_DATA, networkOrder(port))
-            }
+            batch.load(networkOrder(port))
             batch.expression("redir") { $0.put(NFTA_REDIR_REG_PROTO_MIN, register) }
         case .give(let port):
-            batch.expression("immediate") {
-                $0.put(NFTA_IMMEDIATE_DREG, register)
-                $0.data(NFTA_IMMEDIATE_DATA, networkOrder(port))
-            }
+            batch.load(networkOrder(port))
             batch.expression("tproxy") {
                 $0.put(NFTA_TPROXY_FAMILY, UInt32(NFPROTO_UNSPEC))
                 $0.put(NFTA_TPROXY_REG_PORT, register)
@@ -176,6 +167,13 @@ extension NetfilterBatch {
     /// Adds a value as registers hold it.
     mutating func data(_ attribute: some RawRepresentable<UInt32>, _ value: [UInt8]) {
         nest(attribute) { $0.put(NFTA_DATA_VALUE, value) }
+    }
+
+    fileprivate mutating func load(_ value: [UInt8]) {
+        expression("immediate") {
+            $0.put(NFTA_IMMEDIATE_DREG, NFT_REG_1.rawValue)
+            $0.data(NFTA_IMMEDIATE_DATA, value)
+        }
     }
 
     fileprivate mutating func comparison(_ operation: nft_cmp_ops, _ value: [UInt8]) {

@@ -12,16 +12,9 @@ extension NetfilterBatch {
         table(NFT_MSG_DELTABLE)
     }
 
-    /// Adds a table that must not be there yet.
-    mutating func newTable(flags: UInt32) {
-        message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL, "the table itself") {
-            $0.put(NFTA_TABLE_NAME, NetfilterBatch.tableName)
-            if flags != 0 { $0.put(NFTA_TABLE_FLAGS, flags) }
-        }
-    }
-
-    mutating func table(_ type: nf_tables_msg_types, flags: UInt32 = 0) {
-        message(type, flags: type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0, "the table itself") {
+    /// - Parameter mustBeNew: Fails if there is one.
+    mutating func table(_ type: nf_tables_msg_types, flags: UInt32 = 0, mustBeNew: Bool = false) {
+        message(type, flags: (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | (mustBeNew ? NLM_F_EXCL : 0), "the table itself") {
             $0.put(NFTA_TABLE_NAME, NetfilterBatch.tableName)
             if flags != 0 { $0.put(NFTA_TABLE_FLAGS, flags) }
         }

@@ -55,11 +55,6 @@ enum NatRules {
         ]
     }
 
-    /// Deals connections out in turn: every n-th to the first port, every (n-1)-th of the rest to the second, …, what is left to
-    /// the last. `meta l4proto tcp numgen inc mod N 0 redirect to :PORT`
-    static func redirects(to ports: [UInt16]) -> [[NetfilterExpression]] {
-        ports.enumerated().map { index, port in
-            rule(.tcp, index == ports.count - 1 ? [] : .everyTurn(of: ports.count - index), [.redirect(port: port)])
-        }
-    }
+    /// `meta l4proto tcp numgen inc mod N 0 redirect to :PORT`
+    static func redirects(to ports: [UInt16]) -> [[NetfilterExpression]] { inTurn(ports) { [.redirect(port: $0)] } }
 }

@@ -24,7 +24,7 @@ struct SallyportTable: Sendable {
     /// Makes this table where there is none, and fails where there is one.
     func creation(_ elements: TableElements, by redirection: Redirection) -> NetfilterBatch {
         NetfilterBatch { batch in
-            batch.newTable(flags: tableFlags)
+            batch.table(NFT_MSG_NEWTABLE, flags: tableFlags, mustBeNew: true)
             fill(&batch, elements, redirection)
         }
     }

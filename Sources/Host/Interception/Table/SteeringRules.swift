@@ -5,12 +5,9 @@ import CNetfilter
 import Linux
 
 enum SteeringRules {
-    /// Deals the unit's connections out in turn: every n-th to the first listener, every (n-1)-th of the rest to the second, …
     /// `meta l4proto tcp numgen inc mod N 0 tproxy to :PORT socket wildcard 1 accept`
     static func toOutgoing(_ listeners: [ListenerPair]) -> [[NetfilterExpression]] {
-        listeners.enumerated().map { index, pair in
-            rule(.tcp, index == listeners.count - 1 ? [] : .everyTurn(of: listeners.count - index), .given(to: pair.outgoingPort), .accept)
-        } + [
+        inTurn(listeners.map(\.outgoingPort)) { .given(to: $0) + .accept } + [
             // A connection that only the enforcer still has is told, and ends: … socket transparent 1 socket wildcard 0 accept
             rule(.tcp, .givenToConnection, .accept),
             rule(.tcp, .givenToHalf, .drop),

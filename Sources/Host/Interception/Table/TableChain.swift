@@ -108,6 +108,14 @@ func frontends(_ verdict: [NetfilterExpression]) -> [[NetfilterExpression]] {
     ]
 }
 
+/// Deals connections out in turn: every n-th to the first port, every (n-1)-th of the rest to the second, …, what is left to
+/// the last.
+func inTurn(_ ports: [UInt16], _ lead: (UInt16) -> [NetfilterExpression]) -> [[NetfilterExpression]] {
+    ports.enumerated().map { index, port in
+        rule(.tcp, index == ports.count - 1 ? [] : .everyTurn(of: ports.count - index), lead(port))
+    }
+}
+
 /// Leaves alone all but the packet that begins a TCP connection: `@th,104,8 & 0x17 != 0x02 accept` (the flags fin, syn, rst and
 /// ack) and `meta l4proto != tcp accept`. When conntrack is first switched on in a namespace, connections from before look new to
 /// it in the middle, and nat would redirect them.
