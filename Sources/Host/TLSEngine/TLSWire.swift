@@ -53,8 +53,8 @@ public struct TLSWire {
         failure = nil
     }
 
-    /// Whether the library has taken all the ciphertext that arrived.
-    package var isDrained: Bool { inputStart == inputEnd }
+    /// Whether the library has taken all the ciphertext that arrived. Inlinable: a call across modules copies the wire.
+    @inlinable package var isDrained: Bool { inputStart == inputEnd }
 
     /// Copies ciphertext for a library that asks; 0 when there is none.
     package mutating func take(_ destination: UnsafeMutableRawPointer, _ count: Int) -> Int {

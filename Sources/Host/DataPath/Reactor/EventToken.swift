@@ -1,8 +1,9 @@
 // What epoll hands back with an event: whose it is.
 
-/// 64 bits of an epoll registration: a connection's leg, a listener, or the mailbox.
+/// 64 bits of an epoll registration: a connection's leg, a listener, the mailbox or the alarm.
 enum EventToken {
     case mailbox
+    case alarm
     case listener(unit: Int32, outgoing: Bool)
     case leg(index: Int32, incarnation: UInt32, far: Bool)
 
@@ -12,6 +13,7 @@ enum EventToken {
     var raw: UInt64 {
         switch self {
         case .mailbox: 0
+        case .alarm: 1
         case .listener(let unit, let outgoing): 1 << 62 | (outgoing ? 1 << 61 : 0) | UInt64(UInt32(bitPattern: unit))
         case .leg(let index, let incarnation, let far):
             2 << 62 | (far ? 1 << 61 : 0) | UInt64(incarnation & EventToken.incarnationMask) << 32 | UInt64(UInt32(bitPattern: index))
@@ -25,7 +27,7 @@ enum EventToken {
         switch raw >> 62 {
         case 2: self = .leg(index: low, incarnation: UInt32(truncatingIfNeeded: raw >> 32) & EventToken.incarnationMask, far: flag)
         case 1: self = .listener(unit: low, outgoing: flag)
-        default: self = .mailbox
+        default: self = low == 0 ? .mailbox : .alarm
         }
     }
 

@@ -17,6 +17,7 @@ final class Worker {
     /// Of all workers: limits are the process's.
     let allCounters: [WorkerCounters]
     let epoll: Int32
+    private var alarm: Alarm
     /// Where flow records go, in batches.
     let flows: @Sendable ([FlowRecord]) -> Void
     /// Asks the control plane for the names of an address; the answer is a message.
@@ -27,8 +28,8 @@ final class Worker {
     var generation: Generation?
     var units: [Int32: UnitState] = [:]
     var unitNumbers: [UnitKey: Int32] = [:]
-    var slab = Slab()
-    var timeouts: Timeouts
+    @exclusivity(unchecked) var slab = Slab()
+    @exclusivity(unchecked) var timeouts: Timeouts
     var pipes = PipePool()
     var records: [FlowRecord] = []
     /// Connections that used up their turn with work left.
@@ -89,10 +90,11 @@ final class Worker {
         random = RandomIDs()
         timeouts = Timeouts(durations: Worker.durations(configuration.timeouts))
         epoll = try syscall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
+        alarm = try Alarm()
         homeNamespace = try syscall("open", "/proc/self/ns/net") { clinux_open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0) }
         spareDescriptor = clinux_open("/dev/null", O_RDONLY | O_CLOEXEC, 0)
-        try syscall("epoll_ctl") {
-            clinux_epoll_ctl(epoll, EPOLL_CTL_ADD, mailbox.event, EPOLLIN.rawValue, EventToken.mailbox.raw)
+        for (event, token) in [(mailbox.event, EventToken.mailbox), (alarm.event, .alarm)] {
+            try syscall("epoll_ctl") { clinux_epoll_ctl(epoll, EPOLL_CTL_ADD, event, EPOLLIN.rawValue, token.raw) }
         }
         wire.pointee.verifyPeer = { [unowned self] chain in self.verify(chain) }
     }
@@ -132,7 +134,8 @@ final class Worker {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Worker.batch)
         defer { events.deallocate() }
         while !isStopped && !(isDraining && slab.live == 0) {
-            let count = epoll_wait(epoll, events, Int32(Worker.batch), waitMilliseconds())
+            alarm.ring(by: records.isEmpty ? timeouts.next : min(timeouts.next, recordsDue))
+            let count = epoll_wait(epoll, events, Int32(Worker.batch), runQueue.isEmpty ? -1 : 0)
             now = clinux_monotonic()
             for index in 0..<max(0, Int(count)) { handle(events + index) }
             runQueued()
@@ -143,19 +146,11 @@ final class Worker {
         handOver()
     }
 
-    private func waitMilliseconds() -> Int32 {
-        if !runQueue.isEmpty { return 0 }
-        var until = timeouts.earliest(in: slab)
-        if !records.isEmpty { until = min(until ?? .max, recordsDue) }
-        guard let until else { return -1 }
-        // Rounded up: waking early would spin until the deadline.
-        return until <= now ? 0 : Int32(truncatingIfNeeded: min((until - now + 999_999) / 1_000_000, 60_000))
-    }
-
     @inline(__always)
     private func handle(_ event: UnsafeMutablePointer<epoll_event>) {
         switch EventToken(clinux_epoll_data(event)) {
         case .mailbox: for message in mailbox.take() { receive(message) }
+        case .alarm: alarm.rang()
         case .listener(let unit, let outgoing):
             if let state = units[unit] { acceptAll(for: state, outgoing: outgoing) }
         case .leg(let index, let incarnation, let far):

@@ -48,9 +48,9 @@ enum SteeringRules {
     /// What others dial.
     static func prerouting(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
         [
-            // Most packets end here or at the next: @th,104,8 & 0x17 != 0x02 iif "lo" accept
+            // Most packets end here or at the next: @th,96,32 & 0x170000 != 0x20000 iif "lo" accept
             rule(.goesOn, .fromLoopback, .accept),
-            // It belongs to a connection of the enforcer's: @th,104,8 & 0x17 != 0x02 th dport @served socket transparent 1 accept
+            // It belongs to a connection of the enforcer's: @th,96,32 & 0x170000 != 0x20000 th dport @served socket transparent 1 accept
             rule(.goesOn, .transportPort(in: .served), [.transparentSocket, .equal([1])], .accept),
             // iif "lo" goto from_loopback
             rule(.fromLoopback, .goto(.fromLoopback)),
@@ -99,12 +99,12 @@ extension [NetfilterExpression] {
     fileprivate static func given(to port: UInt16) -> Self { [.give(port: port), .wildcardSocket, .equal([1])] }
 
     /// What begins a connection, and came to a connection of the enforcer's instead, which its client has forgotten. That answers as TCP has it
-    /// (RFC 9293, 3.10.7.4), its client resets it, and begins again. `@th,104,8 & 0x17 == 0x02 socket transparent 1 socket wildcard 0`
+    /// (RFC 9293, 3.10.7.4), its client resets it, and begins again. `@th,96,32 & 0x170000 == 0x20000 socket transparent 1 socket wildcard 0`
     fileprivate static var givenToConnection: Self { .begins + [.transparentSocket, .equal([1]), .wildcardSocket, .equal([0])] }
 
     /// What begins a connection, and came to half a socket. If that is one of a connection that is being made, the client has not seen the
     /// answer, which will be sent again without being asked for. If it is in TIME-WAIT and has no listener any more, the kernel would look for one at
-    /// the port that was dialled: the application's. `@th,104,8 & 0x17 == 0x02 socket transparent 1`
+    /// the port that was dialled: the application's. `@th,96,32 & 0x170000 == 0x20000 socket transparent 1`
     fileprivate static var givenToHalf: Self { .begins + [.transparentSocket, .equal([1])] }
 
     fileprivate static var drop: Self { [.drop] }

@@ -116,8 +116,8 @@ func inTurn(_ ports: [UInt16], _ lead: (UInt16) -> [NetfilterExpression]) -> [[N
     }
 }
 
-/// Leaves alone all but the packet that begins a TCP connection: `@th,104,8 & 0x17 != 0x02 accept` (the flags fin, syn, rst and
-/// ack) and `meta l4proto != tcp accept`. When conntrack is first switched on in a namespace, connections from before look new to
+/// Leaves alone all but the packet that begins a TCP connection: `@th,96,32 & 0x170000 != 0x20000 accept` (the flags fin, syn,
+/// rst and ack) and `meta l4proto != tcp accept`. When conntrack is first switched on in a namespace, connections from before look new to
 /// it in the middle, and nat would redirect them.
 ///
 /// Nearly every packet ends at the first rule, which the kernel evaluates without a call (nft_do_chain, nf_tables_core.c): some
@@ -135,8 +135,10 @@ func rule(_ pieces: [NetfilterExpression]...) -> [NetfilterExpression] { pieces.
 extension [NetfilterExpression] {
     static var tcp: Self { [.meta(NFT_META_L4PROTO), .equal([UInt8(IPPROTO_TCP)])] }
     /// It does not begin a TCP connection, or is not TCP.
-    static var goesOn: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1), .mask([0x17]), .notEqual([0x02])] }
-    static var begins: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 13, length: 1), .mask([0x17]), .equal([0x02])] }
+    static var goesOn: Self { flags + [.notEqual([0, 0x02, 0, 0])] }
+    static var begins: Self { flags + [.equal([0, 0x02, 0, 0])] }
+    /// The flags fin, syn, rst and ack. The four bytes around them are loaded, since the kernel masks nothing else without a call.
+    private static var flags: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 12, length: 4), .mask([0, 0x17, 0, 0])] }
     static var v4: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV4)])] }
     static var v6: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV6)])] }
     static var toLocalAddress: Self { [.destinationType, .equal(hostOrder(UInt32(RTN_LOCAL)))] }
