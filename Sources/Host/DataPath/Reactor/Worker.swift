@@ -224,7 +224,7 @@ final class Worker {
 
     // MARK: - Flow records
 
-    func emit(_ record: FlowRecord) {
+    func emit(_ record: consuming FlowRecord) {
         if records.isEmpty { recordsDue = now &+ Worker.recordInterval }
         records.append(record)
     }

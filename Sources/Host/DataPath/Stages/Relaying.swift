@@ -192,45 +192,40 @@ extension Worker {
         return from.pointee.pipe != nil
     }
 
-    /// Moves plain bytes through a pipe, without copying them; splice(2).
+    /// Moves plain bytes through a pipe, without copying them; splice(2). The pipe is emptied before more is read: each call moves much then.
     private func spliceLegs(_ slot: ConnectionPointer, from: UnsafeMutablePointer<Leg>, to: UnsafeMutablePointer<Leg>) -> Spliced {
         guard var pipe = from.pointee.pipe else { return .copy }
-        if from.pointee.readable && !from.pointee.ended && pipe.count < PipePool.size {
-            let count = clinux_splice(from.pointee.fd, pipe.write, PipePool.size - pipe.count, UInt32(CLINUX_SPLICE_FLAGS))
+        if pipe.count == 0 && from.pointee.readable && !from.pointee.ended {
+            let count = clinux_splice(from.pointee.fd, pipe.write, PipePool.size, UInt32(CLINUX_SPLICE_FLAGS))
             if count > 0 {
-                pipe.count += count
+                pipe.count = count
                 account(slot, from, count)
                 from.pointee.sendsBulk = count >= Worker.spliceFrom
             } else if count == 0 {
                 from.pointee.ended = true
             } else {
                 let code = clinux_errno()
-                // EAGAIN is either side's: an empty socket, or a pipe whose pages are all taken.
-                if code == EAGAIN { if pipe.count == 0 { from.pointee.readable = false } } else if code != EINTR {
+                if code == EAGAIN { from.pointee.readable = false } else if code != EINTR {
                     _ = lost(slot, from)
                     return .gone
                 }
             }
         }
-        if pipe.count > 0 {
-            let count = clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS))
-            if count > 0 {
-                pipe.count -= count
-            } else if count < 0 {
-                let code = clinux_errno()
+        // Until the socket takes no more: it then tells when a third of its buffer is free (sk_stream_write_space, net/core/stream.c).
+        while pipe.count > 0 {
+            let count = to.pointee.writable ? clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS)) : 0
+            let code = count < 0 ? clinux_errno() : 0
+            if count > 0 { pipe.count -= count } else if code != EINTR {
                 from.pointee.pipe = pipe
-                if code == EAGAIN {
+                if code == 0 || code == EAGAIN {
                     to.pointee.writable = false
                     return .waiting
                 }
-                if code != EINTR {
-                    _ = lost(slot, to)
-                    return .gone
-                }
+                _ = lost(slot, to)
+                return .gone
             }
         }
         from.pointee.pipe = pipe
-        if pipe.count > 0 { return .moved }
         if from.pointee.readable && !from.pointee.ended { return .moved }
         // Nothing under way: the pipe goes back. After a short read, small messages are copied until the next long one.
         pipes.give(back: pipe)
