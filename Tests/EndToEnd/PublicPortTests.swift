@@ -73,6 +73,54 @@ struct PublicPortTests {
         if tlsOnly { try scene.served("https", encrypted: "application", trusting: "\(scene.directory.path)/app.pem", name: "app.example") }
     }
 
+    @Test("mode None: what is long arrives whole in both directions at once, also where nobody reads for a while and where a side is done before the other")
+    func longTransfers() throws {
+        let scene = try PublicScene()
+        // Sends back what comes, to the end.
+        let server = try scene.server.start("perl", "-MIO::Socket::INET", "-e", """
+            $SIG{PIPE} = $SIG{CHLD} = "IGNORE";
+            $s = IO::Socket::INET->new(LocalPort => 443, Listen => 50, ReuseAddr => 1) or die $!;
+            while ($c = $s->accept) { if (fork) { close $c; next } $c->autoflush(1); print $c $b while sysread $c, $b, 65536; exit }
+            """)
+        try server.waitUntilListening(443)
+        try scene.service("{mode: None}")
+        func served() throws -> Bool {
+            try scene.outside.run("bash", "-c", "exec 3<>/dev/tcp/10.1.0.9/445 && echo x >&3 && timeout 5 head -c 1 <&3").output == "x"
+        }
+        try scene.eventually("served", served)
+
+        let readers = 3
+        let client = try scene.outside.start("perl", "-MIO::Socket::INET", "-MDigest::SHA", "-e", """
+            $| = 1; $SIG{ALRM} = sub { die "overdue" };
+            sub block { pack "N*", map { $_ * $_[0] } 1 .. 16384 }
+            for $n (1 .. $ARGV[1]) {
+              next if fork;
+              $c = IO::Socket::INET->new(PeerAddr => "10.1.0.9:445", Timeout => 5) or die $!;
+              alarm 60;
+              if (!fork) { $c->autoflush(1); print $c block($_) for 1 .. 1000; $c->shutdown(1); exit }
+              select undef, undef, undef, 0.02 until -e $ARGV[0];
+              $came = Digest::SHA->new(256); $came->add($b) while sysread $c, $b, 1 << 20;
+              $went = Digest::SHA->new(256); $went->add(block($_)) for 1 .. 1000;
+              print $came->hexdigest eq $went->hexdigest ? "whole\n" : "broken\n"; exit;
+            }
+            1 while wait > 0;
+            """, "\(scene.directory.path)/go-on", "\(readers)")
+        // Until nothing moves any more but probes of closed windows: every buffer on the way is full.
+        var (moved, looks) = (UInt64(0), 0)
+        try scene.eventually("at rest") {
+            let now = try scene.node2.receivedBytes("eth0")
+            looks = now - moved < 10_000 ? looks + 1 : 0
+            moved = now
+            return looks == 20
+        }
+        #expect(moved > 1 << 20)
+        try scene.directory.write("go-on", "")
+        try client.wait("all read") { client.outputSoFar.split(separator: "\n").count == readers }
+        #expect(client.outputSoFar == String(repeating: "whole\n", count: readers))
+        let flow = try scene.enforcer.flow { $0.verdict == "accepted" && $0.bytesSent == 65_536_000 }
+        #expect(flow.bytesReceived == 65_536_000)
+    }
+
     @Test("a unit that wants to know its clients is sent a PROXY header, before TLS where that is opened for it", arguments: ["v1", "v2"], [false, true])
     func targetProxyProtocol(version: String, tlsOnly: Bool) throws {
         let scene = try PublicScene()
