@@ -3,7 +3,7 @@
 import Linux
 
 /// A clock that wakes an epoll loop, timerfd_create(2). It is set when a deadline comes to be the first, and not for each
-/// wait: epoll_wait(2) with a timeout looks at the clock and rounds each time, which is 1 % of a small request.
+/// wait: of epoll_wait(2) with a timeout the kernel makes a timer, and takes it away, each time that it sleeps (docs/performance.md).
 struct Alarm: ~Copyable {
     let event: Int32
     /// When it rings, ns of CLOCK_MONOTONIC; never as `.max`.

@@ -21,8 +21,8 @@ struct Timeouts {
     private var heads = [Int32](repeating: -1, count: TimeoutClass.allCases.count)
     private var tails = [Int32](repeating: -1, count: TimeoutClass.allCases.count)
     private let durations: [UInt64]
-    /// No deadline is earlier: nothing is looked for before.
-    private(set) var next: UInt64 = .max
+    /// No deadline is earlier; ns of CLOCK_MONOTONIC, and `.max` when nothing waits.
+    private(set) var due: UInt64 = .max
 
     /// - Parameter durations: Nanoseconds for each class, by raw value.
     init(durations: [UInt64]) { self.durations = durations }
@@ -33,7 +33,7 @@ struct Timeouts {
         let list = Int(kind.rawValue)
         slot.pointee.queue = kind
         slot.pointee.deadline = now &+ durations[list]
-        next = min(next, slot.pointee.deadline)
+        due = min(due, slot.pointee.deadline)
         slot.pointee.previous = tails[list]
         slot.pointee.next = -1
         if tails[list] >= 0 { slab[tails[list]].pointee.next = slot.pointee.index } else { heads[list] = slot.pointee.index }
@@ -64,17 +64,18 @@ struct Timeouts {
 
     /// A connection whose deadline has passed, with what it waited for; it is out of its list.
     mutating func expired(now: UInt64, in slab: borrowing Slab) -> (ConnectionPointer, TimeoutClass)? {
-        if now < next { return nil }
-        next = .max
+        if now < due { return nil }
+        due = .max
         for head in heads where head >= 0 {
             let slot = slab[head]
             if slot.pointee.deadline <= now {
                 let kind = slot.pointee.queue
                 stop(slot, in: slab)
-                next = now
+                // More may have passed.
+                due = now
                 return (slot, kind)
             }
-            next = min(next, slot.pointee.deadline)
+            due = min(due, slot.pointee.deadline)
         }
         return nil
     }

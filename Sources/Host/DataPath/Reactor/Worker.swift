@@ -28,6 +28,7 @@ final class Worker {
     var generation: Generation?
     var units: [Int32: UnitState] = [:]
     var unitNumbers: [UnitKey: Int32] = [:]
+    // Used for every event, by this thread alone: what Swift would check of each access cannot fail.
     @exclusivity(unchecked) var slab = Slab()
     @exclusivity(unchecked) var timeouts: Timeouts
     var pipes = PipePool()
@@ -134,7 +135,7 @@ final class Worker {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Worker.batch)
         defer { events.deallocate() }
         while !isStopped && !(isDraining && slab.live == 0) {
-            alarm.ring(by: records.isEmpty ? timeouts.next : min(timeouts.next, recordsDue))
+            alarm.ring(by: records.isEmpty ? timeouts.due : min(timeouts.due, recordsDue))
             let count = epoll_wait(epoll, events, Int32(Worker.batch), runQueue.isEmpty ? -1 : 0)
             now = clinux_monotonic()
             for index in 0..<max(0, Int(count)) { handle(events + index) }
