@@ -133,14 +133,7 @@ struct ApplicationTests {
             """
         let client = try scene.nodes.client.start("bash", "-c", script, "bash", "\(directory.path)/go-on")
         try client.wait("open") { client.outputSoFar == "open\n" }
-        // Until nothing moves any more between the nodes but probes of closed windows: every buffer on the way is full.
-        var (moved, looks) = (UInt64(0), 0)
-        try scene.nodes.eventually("at rest") {
-            let now = try scene.nodes.node1.receivedBytes("eth0")
-            looks = now - moved < 10_000 ? looks + 1 : 0
-            moved = now
-            return looks == 20
-        }
+        try scene.nodes.node1.waitUntilAtRest("eth0")
         for (enforcer, before) in zip(enforcers, before) {
             let grown = try enforcer.residentBytes - before
             // At most what two reads bring is held for each: 512 KiB, where the server has 32 MB to send.

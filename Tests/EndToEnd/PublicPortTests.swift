@@ -105,15 +105,7 @@ struct PublicPortTests {
             }
             1 while wait > 0;
             """, "\(scene.directory.path)/go-on", "\(readers)")
-        // Until nothing moves any more but probes of closed windows: every buffer on the way is full.
-        var (moved, looks) = (UInt64(0), 0)
-        try scene.eventually("at rest") {
-            let now = try scene.node2.receivedBytes("eth0")
-            looks = now - moved < 10_000 ? looks + 1 : 0
-            moved = now
-            return looks == 20
-        }
-        #expect(moved > 1 << 20)
+        #expect(try scene.node2.waitUntilAtRest("eth0") > 1 << 20)
         try scene.directory.write("go-on", "")
         try client.wait("all read") { client.outputSoFar.split(separator: "\n").count == readers }
         #expect(client.outputSoFar == String(repeating: "whole\n", count: readers))

@@ -41,11 +41,26 @@ extension NetworkPlace {
     }
 
     /// How many bytes an interface has received.
-    public func receivedBytes(_ interface: String) throws -> UInt64 {
+    private func receivedBytes(_ interface: String) throws -> UInt64 {
         let output = try run("cat", "/proc/net/dev").output
         let line = output.split(separator: "\n").map { $0.split { $0 == " " || $0 == ":" } }.first { $0.first.map(String.init) == interface }
         guard let line, line.count > 1, let bytes = UInt64(line[1]) else { throw NetworkError(what: "no \(interface) in \(output)") }
         return bytes
+    }
+
+    /// Waits until nothing comes to an interface but probes of closed windows, since every buffer on the way is full.
+    ///
+    /// - Returns: How many bytes it has received.
+    @discardableResult
+    public func waitUntilAtRest(_ interface: String) throws -> UInt64 {
+        var (moved, looks) = (UInt64(0), 0)
+        try eventually("at rest") {
+            let now = try receivedBytes(interface)
+            looks = now - moved < 10_000 ? looks + 1 : 0
+            moved = now
+            return looks == 20
+        }
+        return moved
     }
 
     func bringUp(_ interface: String, _ addresses: [String]) throws {
