@@ -21,7 +21,7 @@ struct Timeouts {
     private var heads = [Int32](repeating: -1, count: TimeoutClass.allCases.count)
     private var tails = [Int32](repeating: -1, count: TimeoutClass.allCases.count)
     private let durations: [UInt64]
-    /// No deadline is earlier; ns of CLOCK_MONOTONIC, and `.max` when nothing waits.
+    /// No deadline is earlier; ns of CLOCK_MONOTONIC. Nothing may be due then: what is stopped does not put it off.
     private(set) var due: UInt64 = .max
 
     /// - Parameter durations: Nanoseconds for each class, by raw value.

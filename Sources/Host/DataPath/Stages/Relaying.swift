@@ -213,14 +213,17 @@ extension Worker {
         }
         // Until the socket takes no more: it then tells when a third of its buffer is free (sk_stream_write_space, net/core/stream.c).
         while pipe.count > 0 {
-            let count = to.pointee.writable ? clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS)) : 0
-            let code = count < 0 ? clinux_errno() : 0
-            if count > 0 { pipe.count -= count } else if code != EINTR {
+            guard to.pointee.writable else {
                 from.pointee.pipe = pipe
-                if code == 0 || code == EAGAIN {
-                    to.pointee.writable = false
-                    return .waiting
-                }
+                return .waiting
+            }
+            let count = clinux_splice(pipe.read, to.pointee.fd, pipe.count, UInt32(CLINUX_SPLICE_FLAGS))
+            switch count < 0 ? clinux_errno() : 0 {
+            case 0 where count > 0: pipe.count -= count
+            case EINTR: break
+            case EAGAIN: to.pointee.writable = false
+            default:
+                from.pointee.pipe = pipe
                 _ = lost(slot, to)
                 return .gone
             }
