@@ -42,6 +42,30 @@ struct FlowLogTests {
         #expect(NSDictionary(dictionary: object) == NSDictionary(dictionary: expected))
     }
 
+    @Test("a line says nothing of the record before it")
+    func nothingLeft() throws {
+        let folder = try Folder()
+        let bare = FlowRecord(side: .client, traceHigh: 0, traceLow: 2, start: 2, verdict: .accepted)
+        var full = FlowRecord(side: .server, traceHigh: 0, traceLow: 1, start: 1, verdict: .refused)
+        (full.phase, full.duration, full.transport, full.targetPort, full.service) = (.start, 5, 17, 80, "/demo/web")
+        (full.source, full.destination) = (client, web)
+        (full.sourceAddress, full.tcpPeer, full.dialled) = (SocketAddress("192.0.2.7:1"), SocketAddress("192.0.2.8:2"), SocketAddress("192.0.2.9:3"))
+        (full.reason, full.detail) = (.rejectedByRule, "why")
+        let rule = FlowRule(namespace: "/demo", ruleset: "web", rule: "no")
+        (full.decidedBy, full.peerDecidedBy, full.observed, full.observedVerdict) = (rule, rule, rule, .refused)
+        (full.encryption, full.tlsVersion, full.tlsCipher, full.tlsResumed, full.peerSPIFFEID) = (.enforcer, 0x0304, 0x1301, true, "spiffe://demo/web")
+        (full.bytesSent, full.bytesReceived, full.proxyProtocolVersion) = (7, 8, 2)
+        full.proxyDetails = FlowProxyDetails(
+            authority: "a", alpn: "h2", uniqueID: [1], tlsVersion: "TLSv1.3", clientCommonName: "c", vpcEndpointID: "v")
+        for (name, records) in [("after", [full, bare]), ("alone", [bare])] {
+            let log = try log(.init(path: folder.path(name)))
+            log.append(records)
+            log.stop()
+        }
+        #expect(try folder.read("after").split(separator: "\n").last == folder.read("alone").split(separator: "\n").last)
+        #expect(try folder.read("after").contains("observedVerdict"))
+    }
+
     @Test("records of many threads all arrive, each thread's in their order")
     func manyThreads() throws {
         let folder = try Folder()

@@ -9,18 +9,19 @@ struct FlowLogWriter: ~Copyable {
     /// Lines are written when they are as many bytes: one call for some hundred records.
     private static let chunk = 256 << 10
 
-    private let enforcer: String
     private let shared: FlowLogShared
     private let logger: Logger
     private let path: String
     private var file: FlowFile?
     private var lines = JSONText()
+    /// What is being written.
+    private var flow = Sallyport_Flow_V1_Flow()
     private var problem: FlowFileError?
     private var lostSinceProblem = 0
     private var isDropping = false
 
     init(configuration: FlowLogConfiguration, enforcer: String, shared: FlowLogShared, logger: Logger) {
-        self.enforcer = enforcer
+        flow.enforcer = enforcer
         self.shared = shared
         self.logger = logger
         path = configuration.path ?? ""
@@ -36,7 +37,8 @@ struct FlowLogWriter: ~Copyable {
             let seen = shared.take(batch)
             guard file != nil else { continue }
             for record in seen {
-                lines.line(Sallyport_Flow_V1_Flow(record, enforcer: enforcer))
+                flow.show(record)
+                lines.line(flow)
                 if lines.bytes.count >= FlowLogWriter.chunk { write() }
             }
         }

@@ -7,51 +7,53 @@ extension Sallyport_Flow_V1_Flow {
     /// - Parameter enforcer: The name of this enforcer.
     init(_ record: FlowRecord, enforcer: String) {
         self.init()
+        self.enforcer = enforcer
+        show(record)
+    }
+
+    /// Says of `record` all but the enforcer's name, and nothing any more of what it showed before: filling a message costs less than making one.
+    mutating func show(_ record: FlowRecord) {
         traceID = hexadecimal(record.traceHigh, record.traceLow)
         phase = record.phase
         startTimeNanos = record.start
         durationNanos = record.duration
-        self.enforcer = enforcer
         side = record.side
 
         source = record.source.endpoint
         destination = record.destination.endpoint
-        if let address = record.sourceAddress { (sourceAddress, sourcePort) = address.parts }
-        if let peer = record.tcpPeer {
-            (tcpPeerAddress, tcpPeerPort) = peer == record.sourceAddress ? (sourceAddress, sourcePort) : peer.parts
-        }
-        if let dialled = record.dialled { (dialledAddress, dialledPort) = dialled.parts }
+        let address = record.sourceAddress.parts
+        (sourceAddress, sourcePort) = address
+        (tcpPeerAddress, tcpPeerPort) = record.tcpPeer == record.sourceAddress ? address : record.tcpPeer.parts
+        (dialledAddress, dialledPort) = record.dialled.parts
         targetPort = UInt32(record.targetPort)
-        if let path = record.service { service = path }
+        service = record.service ?? ""
         `protocol` = UInt32(record.transport)
 
         verdict = record.verdict
         reason = record.reason
-        if let words = record.detail { detail = words }
-        if let rule = record.decidedBy { decidedBy = rule.decidedBy }
-        if let rule = record.peerDecidedBy { peerDecidedBy = rule.decidedBy }
-        if let rule = record.observed {
-            observed = rule.decidedBy
-            observedVerdict = record.observedVerdict
-        }
+        detail = record.detail ?? ""
+        if let rule = record.decidedBy { decidedBy = rule.decidedBy } else { clearDecidedBy() }
+        if let rule = record.peerDecidedBy { peerDecidedBy = rule.decidedBy } else { clearPeerDecidedBy() }
+        if let rule = record.observed { observed = rule.decidedBy } else { clearObserved() }
+        observedVerdict = record.observedVerdict
 
         encrypted = record.encryption
-        if record.tlsVersion != 0 {
-            tlsVersion = tlsVersionName(record.tlsVersion)
-            tlsCipher = tlsCipherName(record.tlsCipher)
-            tlsResumed = record.tlsResumed
-        }
-        if let identity = record.peerSPIFFEID { peerSpiffeID = identity }
+        let isTLS = record.tlsVersion != 0
+        tlsVersion = isTLS ? tlsVersionName(record.tlsVersion) : ""
+        tlsCipher = isTLS ? tlsCipherName(record.tlsCipher) : ""
+        tlsResumed = record.tlsResumed
+        peerSpiffeID = record.peerSPIFFEID ?? ""
 
         bytesSent = record.bytesSent
         bytesReceived = record.bytesReceived
         proxyProtocolVersion = UInt32(record.proxyProtocolVersion)
-        if let details = record.proxyDetails { proxyProtocol = details.message }
+        if let details = record.proxyDetails { proxyProtocol = details.message } else { clearProxyProtocol() }
     }
 }
 
-extension SocketAddress {
-    fileprivate var parts: (String, UInt32) { (address.description, UInt32(port)) }
+extension SocketAddress? {
+    /// Empty and 0 for none, as the protocol has it.
+    fileprivate var parts: (String, UInt32) { map { ($0.address.description, UInt32($0.port)) } ?? ("", 0) }
 }
 
 private func hexadecimal(_ high: UInt64, _ low: UInt64) -> String {

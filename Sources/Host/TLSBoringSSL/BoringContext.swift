@@ -13,6 +13,7 @@ public final class BoringContext: TLSContext {
     /// The application protocols, as TLS has them (RFC 7301, 3.1), each behind its length; here as long as the callback that chooses one.
     private let offered: UnsafeMutableBufferPointer<UInt8>
     private let requiresProtocol: Bool
+    private let ticketsPerHandshake: Int
 
     /// Certificates of peers, kept once however many connections show them.
     private static let pool = SharedPool()
@@ -24,6 +25,7 @@ public final class BoringContext: TLSContext {
         role = options.role
         offered = protocolList(options.applicationProtocols)
         requiresProtocol = options.requiresApplicationProtocol
+        ticketsPerHandshake = options.ticketsPerHandshake
         // From here on a failure runs deinit, which frees it: all properties are set.
         SSL_CTX_set_min_proto_version(context, UInt16(options.allowsTLS12 ? TLS1_2_VERSION : TLS1_3_VERSION))
         SSL_CTX_set_max_proto_version(context, UInt16(TLS1_3_VERSION))
@@ -157,6 +159,8 @@ public final class BoringContext: TLSContext {
 
     public func handshake(_ session: TLSHandle, _ wire: UnsafeMutablePointer<TLSWire>) -> TLSStep {
         ERR_clear_error()
+        // The library has one number for all. A client that resumes has used up one ticket, and needs one in its place.
+        if ticketsPerHandshake > 1 { SSL_CTX_set_num_tickets(context, SSL_session_reused(session) == 1 ? 1 : ticketsPerHandshake) }
         return step(session, wire, SSL_do_handshake(session))
     }
 

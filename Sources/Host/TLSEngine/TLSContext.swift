@@ -57,7 +57,8 @@ public struct TLSOptions: Sendable {
     public var allowsTLS12: Bool
     /// What protects a server's tickets, 48 bytes for BoringSSL and 80 for OpenSSL; nil issues and accepts none. On a client, whether it keeps tickets.
     public var ticketKey: [UInt8]?
-    /// How many tickets a server gives at a time: a client that opens more than one connection at once wants several (RFC 8446, 4.6.1).
+    /// How many tickets a server gives after a full handshake: a client that opens more than one connection at once wants several
+    /// (RFC 8446, 4.6.1). After one that resumed it gives one. A context that gives several is used by one thread.
     public var ticketsPerHandshake: Int
 
     public init(

@@ -14,6 +14,10 @@ struct Leg {
     /// As far as is known: epoll tells of edges only, epoll(7).
     var readable = false
     var writable = false
+    /// By which epoll's events name it.
+    var token: UInt64 = 0
+    /// epoll tells when it is writable again.
+    var watchesRoom = false
     /// epoll has told that nothing comes behind what is in the socket now.
     var hungUp = false
     /// Its FIN is in the socket, behind what can still be read; no reset.

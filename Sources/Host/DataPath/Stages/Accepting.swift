@@ -52,6 +52,7 @@ extension Worker {
         slot.pointee.stage = outgoing ? .dialling : .sniffing
         slot.pointee.unit = unit
         slot.pointee.near.fd = fd
+        slot.pointee.near.writable = true
         slot.pointee.tcpPeer = peer
         slot.pointee.source = peer
         slot.pointee.startMonotonic = now
@@ -95,12 +96,27 @@ extension Worker {
         return result == 0 ? SocketAddress(raw) : nil
     }
 
-    /// Registers a leg for every edge. EPOLLOUT too, from the start: on sockets an edge of it comes only
-    /// after a write was refused, so it costs nothing, and saves an epoll_ctl(2) later.
-    func watch(_ slot: ConnectionPointer, far: Bool) -> Bool {
-        let events = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-        let token = EventToken.leg(index: slot.pointee.index, incarnation: slot.pointee.incarnation, far: far)
+    /// Registers a leg for every edge of what it sends; for room to write only where something waits for that. With EPOLLOUT each change of
+    /// the socket's state is an event: that it was registered, that it is half closed, that its peer knows.
+    func watch(_ slot: ConnectionPointer, far: Bool, forRoom: Bool = false) -> Bool {
         let leg = far ? slot.far : slot.near
-        return clinux_epoll_ctl(epoll, EPOLL_CTL_ADD, leg.pointee.fd, events, token.raw) == 0
+        leg.pointee.token = EventToken.leg(index: slot.pointee.index, incarnation: slot.pointee.incarnation, far: far).raw
+        leg.pointee.watchesRoom = forRoom
+        return register(leg, EPOLL_CTL_ADD)
+    }
+
+    /// A write was refused: epoll tells when there is room again.
+    /// - Returns: false if it cannot.
+    func awaitRoom(_ leg: UnsafeMutablePointer<Leg>) -> Bool {
+        leg.pointee.writable = false
+        if leg.pointee.watchesRoom { return true }
+        leg.pointee.watchesRoom = true
+        return register(leg, EPOLL_CTL_MOD)
+    }
+
+    private func register(_ leg: UnsafeMutablePointer<Leg>, _ operation: Int32) -> Bool {
+        let room = leg.pointee.watchesRoom ? EPOLLOUT.rawValue : 0
+        let events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue | room
+        return clinux_epoll_ctl(epoll, operation, leg.pointee.fd, events, leg.pointee.token) == 0
     }
 }

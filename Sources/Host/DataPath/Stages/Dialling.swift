@@ -77,8 +77,21 @@ extension Worker {
             }
             return refuse(slot, .dialFailed, detail: words(code))
         }
-        if !watch(slot, far: true) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
+        // An application in the same kernel has taken the connection, or refused it, by the time connect(2) returns.
+        let isConnected = stage == .diallingTarget && isEstablished(fd)
+        slot.pointee.far.writable = isConnected
+        if !watch(slot, far: true, forRoom: !isConnected) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
+        if isConnected { return advance(slot) }
         timeouts.start(.dial, slot, now: now, in: slab)
+    }
+
+    /// Whether a connection that was begun stands; getpeername(2), ENOTCONN.
+    private func isEstablished(_ fd: Int32) -> Bool {
+        var raw = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        return withUnsafeMutablePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(fd, $0, &length) }
+        } == 0
     }
 
     /// Whether the far leg has come to be connected; refuses the connection if it failed.

@@ -45,9 +45,8 @@ extension Worker {
             if code != EAGAIN && code != EINTR { return false }
             sent = 0
         }
-        leg.pointee.writable = false
         leg.pointee.parked.append(bytes + sent, count - sent)
-        return true
+        return awaitRoom(leg)
     }
 
     enum Flushed { case all, some, gone }
@@ -61,13 +60,11 @@ extension Worker {
             if sent < 0 {
                 let code = clinux_errno()
                 if code == EINTR { continue }
-                if code != EAGAIN { return .gone }
-                leg.pointee.writable = false
-                return .some
+                return code == EAGAIN && awaitRoom(leg) ? .some : .gone
             }
             leg.pointee.parked.removeFirst(sent)
-            // A short send has filled the socket; epoll tells when there is room again.
-            if !leg.pointee.parked.isEmpty { leg.pointee.writable = false }
+            // A short send has filled the socket.
+            if !leg.pointee.parked.isEmpty && !awaitRoom(leg) { return .gone }
         }
         return .all
     }

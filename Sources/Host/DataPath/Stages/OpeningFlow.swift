@@ -23,7 +23,6 @@ extension Worker {
         if !decision.allowed { return refuse(slot, decision) }
 
         slot.near.pointee.readable = true
-        slot.near.pointee.writable = true
         let input = readPlainStart(slot)
         guard case .some(let count) = input else { return }
         let held = UnsafeBufferPointer(start: plain, count: count)

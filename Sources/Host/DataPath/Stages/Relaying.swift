@@ -221,7 +221,7 @@ extension Worker {
             switch count < 0 ? clinux_errno() : 0 {
             case 0 where count > 0: pipe.count -= count
             case EINTR: break
-            case EAGAIN: to.pointee.writable = false
+            case EAGAIN where awaitRoom(to): break
             default:
                 from.pointee.pipe = pipe
                 _ = lost(slot, to)
