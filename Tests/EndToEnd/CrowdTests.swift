@@ -57,6 +57,28 @@ struct CrowdTests {
         sys.stdin.read()
         """
 
+    /// Opens 1,000 connections, stops the daemon, says hello on all, lets it go on once their time is over, and prints how many are answered.
+    private static let patient = """
+        import os, signal, socket, ssl, sys, time
+        host, port, daemon, wait = sys.argv[1], *map(int, sys.argv[2:])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        try: context.wrap_bio(heard, said).do_handshake()
+        except ssl.SSLWantReadError: hello = said.read()
+        clients = [socket.create_connection((host, port), timeout=30) for _ in range(1000)]
+        # Past the moment in which an enforcer would have spoken: now the handshake's time runs.
+        time.sleep(1)
+        os.kill(daemon, signal.SIGSTOP)
+        for client in clients: client.sendall(hello)
+        time.sleep(wait)
+        os.kill(daemon, signal.SIGCONT)
+        def served(client):
+            try: return client.recv(1) == b"\\x16"
+            except OSError: return False
+        print(sum(map(served, clients)))
+        """
+
     /// 60,000, or as many as the daemon may have descriptors for: two each. (`LimitNOFILE=` of the service allows 500,000.)
     private static var count: Int {
         get throws {
@@ -94,5 +116,16 @@ struct CrowdTests {
         #expect(flow.detail?.contains("net.ipv4.ip_local_port_range") == true && flow.sourceAddress == "10.1.0.9", "\(flow)")
         crowd.stop()
         echo.stop()
+    }
+
+    @Test("a daemon that was held up serves all who spoke in time, however many they are")
+    func heldUp() throws {
+        let scene = try PublicScene(settings: "timeouts: {handshake: 5s}")
+        try scene.server.nginx(port: 443, body: "the secret of a server")
+        try scene.service("{mode: InternalCA}")
+        try scene.eventually("served") { try scene.curl("https://10.1.0.9:443/", "--cacert", scene.bundle).status == 0 }
+        let served = try scene.outside.run(
+            "bash", "-c", "ulimit -n hard; exec python3 -c \"$@\"", "", Self.patient, "10.1.0.2", "31595", "\(scene.enforcer.pid)", "6")
+        #expect(served.output == "1000\n", "\(served)")
     }
 }

@@ -26,6 +26,8 @@ final class UnitState {
     /// What policy says before the dial, by the service's id; asked once in a generation, for that is no lookup (docs/performance.md, "Policy").
     private var dialDecisions: [Int32: Decision] = [:]
     var liveFlows = 0
+    /// As last seen; only where there are many flows.
+    var sourcePorts: SourcePorts?
     /// No more connections come; forgotten with its last flow.
     var isRemoved = false
 

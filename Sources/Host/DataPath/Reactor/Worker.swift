@@ -71,6 +71,8 @@ final class Worker {
 
     /// Events taken by one epoll_wait(2).
     private static let batch = 256
+    /// Waits in a row that may have left something unheard, after which deadlines are looked at all the same.
+    private static let unheardWaits = 64
     /// Records are handed over at least this often, ns.
     private static let recordInterval: UInt64 = 100_000_000
     private static let recordBatch = 256
@@ -134,13 +136,20 @@ final class Worker {
     func run() {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Worker.batch)
         defer { events.deallocate() }
+        var unheard = 0
         while !isStopped && !(isDraining && slab.live == 0) {
             alarm.ring(by: records.isEmpty ? timeouts.due : min(timeouts.due, recordsDue))
+            let asked = now
             let count = epoll_wait(epoll, events, Int32(Worker.batch), runQueue.isEmpty ? -1 : 0)
             now = clinux_monotonic()
             for index in 0..<max(0, Int(count)) { handle(events + index) }
             runQueued()
-            while let (slot, kind) = timeouts.expired(now: now, in: slab) { timedOut(slot, kind) }
+            // Overdue is who was so before epoll was asked, and is not among what it had to tell: who spoke in time is heard, though the
+            // process was held up (SIGSTOP, a frozen cgroup) or is busy. Behind a full batch, or a wait that a signal ended, more may be ready.
+            unheard = count < 0 || count == Worker.batch ? unheard + 1 : 0
+            if unheard % Worker.unheardWaits == 0 {
+                while let (slot, kind) = timeouts.expired(now: asked, in: slab) { timedOut(slot, kind) }
+            }
             if records.count >= Worker.recordBatch || (!records.isEmpty && now >= recordsDue) { handOver() }
         }
         for index in 0..<slab.capacity where slab[index].pointee.isLive { end(slab[index], .shutdown, reset: true) }

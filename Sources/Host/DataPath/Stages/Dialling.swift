@@ -59,11 +59,12 @@ extension Worker {
             }
         }
         if code == 0 {
-            var (raw, length) = target.raw
-            let result = withUnsafePointer(to: &raw) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(fd, $0, length) }
+            let isNarrow = narrowPorts(fd, unit)
+            code = connect(fd, target)
+            if code == EADDRNOTAVAIL && isNarrow {
+                widenPorts(fd)
+                code = connect(fd, target)
             }
-            code = result == 0 ? 0 : clinux_errno()
         }
         if code != 0 && code != EINPROGRESS {
             if code == EADDRNOTAVAIL || code == EADDRINUSE {
@@ -85,10 +86,19 @@ extension Worker {
         timeouts.start(.dial, slot, now: now, in: slab)
     }
 
+    /// - Returns: 0 if the connection stands, else errno: EINPROGRESS if it is being made.
+    private func connect(_ fd: Int32, _ target: SocketAddress) -> Int32 {
+        var (raw, length) = target.raw
+        let result = withUnsafePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(fd, $0, length) }
+        }
+        return result == 0 ? 0 : clinux_errno()
+    }
+
     /// Sets a socket option of 32 bits.
     /// - Returns: false if it could not be set.
     @discardableResult
-    private func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
+    func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
         withUnsafePointer(to: value) { setsockopt(fd, level, option, $0, socklen_t(MemoryLayout<Int32>.size)) } == 0
     }
 

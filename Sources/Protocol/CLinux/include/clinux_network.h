@@ -12,6 +12,8 @@
 // From linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h: both SO_ORIGINAL_DST and
 // IP6T_SO_ORIGINAL_DST are 80, at SOL_IP and SOL_IPV6.
 enum { CLINUX_SO_ORIGINAL_DST = 80 };
+// From linux/in.h, since Linux 6.3: the first port in the lower half of 32 bits, the last in the upper; 0 for those of the namespace.
+enum { CLINUX_IP_LOCAL_PORT_RANGE = 51 };
 
 extern int setns(int, int);
 extern int unshare(int);
