@@ -78,7 +78,7 @@ extension Worker {
             }
             return refuse(slot, .dialFailed, detail: words(code))
         }
-        // An application in the same kernel has taken the connection, or refused it, by the time connect(2) returns.
+        // As a rule an application in the same kernel has taken the connection by the time connect(2) returns.
         let isConnected = stage == .diallingTarget && isEstablished(fd)
         slot.pointee.far.writable = isConnected
         if !watch(slot, far: true, forRoom: !isConnected) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
