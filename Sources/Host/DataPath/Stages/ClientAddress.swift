@@ -28,13 +28,12 @@ extension Worker {
     /// Binds a socket to an address that is not this host's: ip(7), IP_TRANSPARENT.
     /// - Returns: 0 if it could be done, else errno.
     func takeAddress(_ fd: Int32, _ client: SocketAddress) -> Int32 {
-        var yes: Int32 = 1
         let (level, option) = client.address.isV4 ? (Int32(IPPROTO_IP), Int32(IP_TRANSPARENT)) : (Int32(IPPROTO_IPV6), Int32(IPV6_TRANSPARENT))
-        if setsockopt(fd, level, option, &yes, 4) != 0 { return clinux_errno() }
+        if !set(fd, level, option, 1) { return clinux_errno() }
         // Others from that address and port may live, towards other targets; connect(2) finds out whether the four are unique.
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, 4)
+        set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
         // connect(2) chooses the port then, among all that are free towards the target: ip(7).
-        if client.port == 0 { setsockopt(fd, Int32(IPPROTO_IP), Int32(IP_BIND_ADDRESS_NO_PORT), &yes, 4) }
+        if client.port == 0 { set(fd, Int32(IPPROTO_IP), Int32(IP_BIND_ADDRESS_NO_PORT), 1) }
         var (raw, length) = client.raw
         let result = withUnsafePointer(to: &raw) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, length) }

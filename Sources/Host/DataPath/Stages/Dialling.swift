@@ -58,14 +58,7 @@ extension Worker {
                 return refuse(slot, .clientAddressUnusable, detail: "the application cannot be dialled from \(client): \(words(code))")
             }
         }
-        if code == 0 {
-            let isNarrow = narrowPorts(fd, unit)
-            code = connect(fd, target)
-            if code == EADDRNOTAVAIL && isNarrow {
-                widenPorts(fd)
-                code = connect(fd, target)
-            }
-        }
+        if code == 0 { code = connect(fd, to: target, for: unit) }
         if code != 0 && code != EINPROGRESS {
             if code == EADDRNOTAVAIL || code == EADDRINUSE {
                 // Something listens on the client's own port, or an earlier connection of its still has it; any other does.
@@ -79,20 +72,11 @@ extension Worker {
             return refuse(slot, .dialFailed, detail: words(code))
         }
         // As a rule an application in the same kernel has taken the connection by the time connect(2) returns.
-        let isConnected = stage == .diallingTarget && isEstablished(fd)
-        slot.pointee.far.writable = isConnected
-        if !watch(slot, far: true, forRoom: !isConnected) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
-        if isConnected { return advance(slot) }
+        let isThere = stage == .diallingTarget && isEstablished(fd)
+        slot.pointee.far.writable = isThere
+        if !watch(slot, far: true, forRoom: !isThere) { return refuse(slot, .outOfResources, detail: words(clinux_errno())) }
+        if isThere { return advance(slot) }
         timeouts.start(.dial, slot, now: now, in: slab)
-    }
-
-    /// - Returns: 0 if the connection stands, else errno: EINPROGRESS if it is being made.
-    private func connect(_ fd: Int32, _ target: SocketAddress) -> Int32 {
-        var (raw, length) = target.raw
-        let result = withUnsafePointer(to: &raw) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(fd, $0, length) }
-        }
-        return result == 0 ? 0 : clinux_errno()
     }
 
     /// Sets a socket option of 32 bits.
