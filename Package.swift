@@ -190,7 +190,7 @@ let package = Package(
             tests("PolicyDocuments", dependencies: ["PolicyDocuments"]),
             tests("PKI", dependencies: ["PKI", "Linux"]),
             tests("FlowFormat", dependencies: ["FlowFormat"]),
-            tests("FlowLog", dependencies: ["FlowLog"]),
+            tests("FlowLog", dependencies: ["FlowLog", "FlowFormat"]),
             tests("Prometheus", dependencies: ["Prometheus"]),
             .target(
                 name: "FakeControl", dependencies: ["ControlAPI", "TTRPC", .product(name: "Logging", package: "swift-log")],

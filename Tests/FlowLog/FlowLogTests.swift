@@ -1,3 +1,4 @@
+import FlowFormat
 import FlowLog
 import Foundation
 import Linux
@@ -43,7 +44,7 @@ struct FlowLogTests {
     }
 
     @Test("a line says nothing of the record before it")
-    func nothingLeft() throws {
+    func nothingLeft() async throws {
         let folder = try Folder()
         let bare = FlowRecord(side: .client, traceHigh: 0, traceLow: 2, start: 2, verdict: .accepted)
         var full = FlowRecord(side: .server, traceHigh: 0, traceLow: 1, start: 1, verdict: .refused)
@@ -60,7 +61,12 @@ struct FlowLogTests {
         for (name, records) in [("after", [full, bare]), ("alone", [bare])] {
             let log = try log(.init(path: folder.path(name)))
             log.append(records)
+            log.flush()
+            var shown = JSONText()
+            for flow in try #require(await log.watch(since: 0, follow: false).next()).flows { shown.line(flow) }
             log.stop()
+            // Watchers are told what the file says.
+            #expect(try folder.read(name) == String(decoding: shown.bytes, as: UTF8.self))
         }
         #expect(try folder.read("after").split(separator: "\n").last == folder.read("alone").split(separator: "\n").last)
         #expect(try folder.read("after").contains("observedVerdict"))

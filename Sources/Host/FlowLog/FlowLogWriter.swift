@@ -38,7 +38,7 @@ struct FlowLogWriter: ~Copyable {
             guard file != nil else { continue }
             for record in seen {
                 flow.show(record)
-                lines.line(flow)
+                lines.line(flow, FlowJSONParts(record))
                 if lines.bytes.count >= FlowLogWriter.chunk { write() }
             }
         }

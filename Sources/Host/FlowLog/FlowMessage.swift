@@ -1,5 +1,6 @@
 // From what the data path noted to the message that files and watchers show.
 
+import FlowFormat
 import Linux
 import SallyportProtocol
 
@@ -8,10 +9,16 @@ extension Sallyport_Flow_V1_Flow {
     init(_ record: FlowRecord, enforcer: String) {
         self.init()
         self.enforcer = enforcer
+        source = record.source.endpoint
+        destination = record.destination.endpoint
+        if let rule = record.decidedBy { decidedBy = rule.decidedBy }
+        if let rule = record.peerDecidedBy { peerDecidedBy = rule.decidedBy }
+        if let rule = record.observed { observed = rule.decidedBy }
         show(record)
     }
 
-    /// Says of `record` all but the enforcer's name, and nothing any more of what it showed before: filling a message costs less than making one.
+    /// Says of `record` all but the enforcer's name and what many records share (`FlowJSONParts`), and nothing any more of what it showed before: filling a message
+    /// costs less than making one.
     mutating func show(_ record: FlowRecord) {
         traceID = hexadecimal(record.traceHigh, record.traceLow)
         phase = record.phase
@@ -19,8 +26,6 @@ extension Sallyport_Flow_V1_Flow {
         durationNanos = record.duration
         side = record.side
 
-        source = record.source.endpoint
-        destination = record.destination.endpoint
         let address = record.sourceAddress.parts
         (sourceAddress, sourcePort) = address
         (tcpPeerAddress, tcpPeerPort) = record.tcpPeer == record.sourceAddress ? address : record.tcpPeer.parts
@@ -32,9 +37,6 @@ extension Sallyport_Flow_V1_Flow {
         verdict = record.verdict
         reason = record.reason
         detail = record.detail ?? ""
-        if let rule = record.decidedBy { decidedBy = rule.decidedBy } else { clearDecidedBy() }
-        if let rule = record.peerDecidedBy { peerDecidedBy = rule.decidedBy } else { clearPeerDecidedBy() }
-        if let rule = record.observed { observed = rule.decidedBy } else { clearObserved() }
         observedVerdict = record.observedVerdict
 
         encrypted = record.encryption
@@ -48,6 +50,14 @@ extension Sallyport_Flow_V1_Flow {
         bytesReceived = record.bytesReceived
         proxyProtocolVersion = UInt32(record.proxyProtocolVersion)
         if let details = record.proxyDetails { proxyProtocol = details.message } else { clearProxyProtocol() }
+    }
+}
+
+extension FlowJSONParts {
+    init(_ record: FlowRecord) {
+        self.init(
+            source: record.source.json, destination: record.destination.json, decidedBy: record.decidedBy?.json,
+            peerDecidedBy: record.peerDecidedBy?.json, observed: record.observed?.json)
     }
 }
 

@@ -1,6 +1,8 @@
 // What flow records share: the two ends, and the rules that decided. Made once, referenced by many records.
 
+import FlowFormat
 import SallyportProtocol
+import Synchronization
 
 /// One end of flows: a processing unit or an external network, with its tags.
 ///
@@ -12,6 +14,7 @@ public final class FlowParty: Sendable {
     public let endpoint: Sallyport_Flow_V1_Endpoint
     /// Bytes it adds to an encoded record, about.
     let weight: Int
+    private let text = TextOnce()
 
     public init(kind: Kind, namespace: String, name: String, tags: [String]) {
         endpoint = .with {
@@ -23,6 +26,9 @@ public final class FlowParty: Sendable {
         weight = tags.reduce(namespace.utf8.count + name.utf8.count) { $0 + $1.utf8.count + 3 }
     }
 
+    /// As lines of the log have it.
+    var json: [UInt8] { text.value { FlowJSONParts.endpoint(endpoint) } }
+
     /// The end of which only the address is known.
     public static let unknown = FlowParty(kind: .unknown, namespace: "", name: "", tags: [])
 }
@@ -31,6 +37,10 @@ public final class FlowParty: Sendable {
 public final class FlowRule: Sendable {
     /// As records carry it.
     public let decidedBy: Sallyport_Flow_V1_DecidedBy
+    private let text = TextOnce()
+
+    /// As lines of the log have it.
+    var json: [UInt8] { text.value { FlowJSONParts.rule(decidedBy) } }
 
     /// A rule of a ruleset.
     /// - Parameter rule: Its name, or "#" and its index from 0.
@@ -64,5 +74,19 @@ public final class FlowRule: Sendable {
         decidedBy.ruleset.isEmpty
             ? decidedBy.namespace
             : "\(decidedBy.namespace == "/" ? "" : decidedBy.namespace)/\(decidedBy.ruleset)#\(decidedBy.rule)"
+    }
+}
+
+/// Text that is made when it is first asked for: of many parties and rules no record is ever written.
+private struct TextOnce: ~Copyable, Sendable {
+    private let made = Mutex<[UInt8]?>(nil)
+
+    func value(_ make: () -> [UInt8]) -> [UInt8] {
+        made.withLock { made in
+            if let made { return made }
+            let text = make()
+            made = text
+            return text
+        }
     }
 }

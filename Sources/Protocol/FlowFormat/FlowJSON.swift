@@ -2,9 +2,61 @@
 
 import SallyportProtocol
 
+/// The parts of a record that many records share, as text already: whoever writes many keeps them (`FlowJSONParts.endpoint`, `.rule`).
+public struct FlowJSONParts {
+    public var source, destination: [UInt8]
+    /// nil for none.
+    public var decidedBy, peerDecidedBy, observed: [UInt8]?
+
+    public init(source: [UInt8], destination: [UInt8], decidedBy: [UInt8]?, peerDecidedBy: [UInt8]?, observed: [UInt8]?) {
+        self.source = source
+        self.destination = destination
+        self.decidedBy = decidedBy
+        self.peerDecidedBy = peerDecidedBy
+        self.observed = observed
+    }
+
+    init(_ flow: Sallyport_Flow_V1_Flow) {
+        source = FlowJSONParts.endpoint(flow.source)
+        destination = FlowJSONParts.endpoint(flow.destination)
+        decidedBy = flow.hasDecidedBy ? FlowJSONParts.rule(flow.decidedBy) : nil
+        peerDecidedBy = flow.hasPeerDecidedBy ? FlowJSONParts.rule(flow.peerDecidedBy) : nil
+        observed = flow.hasObserved ? FlowJSONParts.rule(flow.observed) : nil
+    }
+
+    public static func endpoint(_ endpoint: Sallyport_Flow_V1_Endpoint) -> [UInt8] {
+        var json = JSONText()
+        json.beginObject()
+        json.field("type", endpoint.type.word)
+        json.field("namespace", endpoint.namespace)
+        json.field("name", endpoint.name)
+        if !endpoint.tags.isEmpty {
+            json.key("tags")
+            json.beginArray()
+            for tag in endpoint.tags { json.string(tag) }
+            json.endArray()
+        }
+        json.endObject()
+        return json.bytes
+    }
+
+    public static func rule(_ rule: Sallyport_Flow_V1_DecidedBy) -> [UInt8] {
+        var json = JSONText()
+        json.beginObject()
+        json.field("namespace", rule.namespace)
+        json.field("ruleset", rule.ruleset)
+        json.field("rule", rule.rule)
+        json.endObject()
+        return json.bytes
+    }
+}
+
 extension JSONText {
     /// Writes one record and ends the line. What a flow does not have is left out.
-    public mutating func line(_ flow: Sallyport_Flow_V1_Flow) {
+    public mutating func line(_ flow: Sallyport_Flow_V1_Flow) { line(flow, FlowJSONParts(flow)) }
+
+    /// - Parameter parts: Take the place of the flow's own.
+    public mutating func line(_ flow: Sallyport_Flow_V1_Flow, _ parts: FlowJSONParts) {
         beginObject()
         key("startTime")
         string(rfc3339(nanoseconds: flow.startTimeNanos))
@@ -14,8 +66,8 @@ extension JSONText {
         field("side", flow.side.word)
         field("enforcer", flow.enforcer)
         field("traceId", flow.traceID)
-        endpoint("source", flow.source)
-        endpoint("destination", flow.destination)
+        part("source", parts.source)
+        part("destination", parts.destination)
         address("sourceAddress", flow.sourceAddress, "sourcePort", flow.sourcePort)
         address("tcpPeerAddress", flow.tcpPeerAddress, "tcpPeerPort", flow.tcpPeerPort)
         address("dialledAddress", flow.dialledAddress, "dialledPort", flow.dialledPort)
@@ -25,10 +77,10 @@ extension JSONText {
         field("verdict", flow.verdict.word)
         if flow.reason != .none { field("reason", flow.reason.word) }
         field("detail", flow.detail)
-        if flow.hasDecidedBy { rule("decidedBy", flow.decidedBy) }
-        if flow.hasPeerDecidedBy { rule("peerDecidedBy", flow.peerDecidedBy) }
-        if flow.hasObserved {
-            rule("observed", flow.observed)
+        if let rule = parts.decidedBy { part("decidedBy", rule) }
+        if let rule = parts.peerDecidedBy { part("peerDecidedBy", rule) }
+        if let rule = parts.observed {
+            part("observed", rule)
             field("observedVerdict", flow.observedVerdict.word)
         }
         field("encrypted", flow.encrypted.word)
@@ -48,7 +100,7 @@ extension JSONText {
         endLine()
     }
 
-    private mutating func field(_ name: StaticString, _ value: String) {
+    fileprivate mutating func field(_ name: StaticString, _ value: String) {
         guard !value.isEmpty else { return }
         key(name)
         string(value)
@@ -67,27 +119,8 @@ extension JSONText {
         number(UInt64(port))
     }
 
-    private mutating func endpoint(_ name: StaticString, _ endpoint: Sallyport_Flow_V1_Endpoint) {
+    private mutating func part(_ name: StaticString, _ json: [UInt8]) {
         key(name)
-        beginObject()
-        field("type", endpoint.type.word)
-        field("namespace", endpoint.namespace)
-        field("name", endpoint.name)
-        if !endpoint.tags.isEmpty {
-            key("tags")
-            beginArray()
-            for tag in endpoint.tags { string(tag) }
-            endArray()
-        }
-        endObject()
-    }
-
-    private mutating func rule(_ name: StaticString, _ rule: Sallyport_Flow_V1_DecidedBy) {
-        key(name)
-        beginObject()
-        field("namespace", rule.namespace)
-        field("ruleset", rule.ruleset)
-        field("rule", rule.rule)
-        endObject()
+        value(json)
     }
 }

@@ -29,19 +29,22 @@ public struct JSONText: Sendable {
 
     /// - Parameter name: Written as it is: a name that needs no escape.
     public mutating func key(_ name: StaticString) {
-        comma()
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        quoted(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), endsWithColon: true)
         needsComma = false
     }
 
     public mutating func string(_ value: String) {
+        var value = value
+        value.withUTF8 { utf8 in
+            if utf8.contains(where: needsEscape) { escaped(utf8) } else { quoted(utf8, endsWithColon: false) }
+        }
+        needsComma = true
+    }
+
+    /// A value that is JSON already.
+    mutating func value(_ json: [UInt8]) {
         comma()
-        bytes.append(UInt8(ascii: "\""))
-        escape(value)
-        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: json)
         needsComma = true
     }
 
@@ -92,18 +95,32 @@ public struct JSONText: Sendable {
         }
     }
 
-    /// A string is valid UTF-8, so that only quotes, backslashes and control characters need an escape (RFC 8259, 7).
-    private mutating func escape(_ value: String) {
-        var value = value
-        value.withUTF8 { utf8 in
-            var run = 0
-            for index in utf8.indices where needsEscape(utf8[index]) {
-                bytes.append(contentsOf: utf8[run..<index])
-                escape(utf8[index])
-                run = index + 1
+    /// Writes what needs no escape, all at once: lines are mostly this.
+    private mutating func quoted(_ text: UnsafeBufferPointer<UInt8>, endsWithColon: Bool) {
+        bytes.append(addingCapacity: text.count + 4) { output in
+            if needsComma { output.append(UInt8(ascii: ",")) }
+            output.append(UInt8(ascii: "\""))
+            output.withUnsafeMutableBufferPointer { buffer, count in
+                if let start = text.baseAddress { (buffer.baseAddress! + count).initialize(from: start, count: text.count) }  // safe: it has capacity
+                count += text.count
             }
-            bytes.append(contentsOf: utf8[run...])
+            output.append(UInt8(ascii: "\""))
+            if endsWithColon { output.append(UInt8(ascii: ":")) }
         }
+    }
+
+    /// A string is valid UTF-8, so that only quotes, backslashes and control characters need an escape (RFC 8259, 7).
+    private mutating func escaped(_ utf8: UnsafeBufferPointer<UInt8>) {
+        comma()
+        bytes.append(UInt8(ascii: "\""))
+        var run = 0
+        for index in utf8.indices where needsEscape(utf8[index]) {
+            bytes.append(contentsOf: utf8[run..<index])
+            escape(utf8[index])
+            run = index + 1
+        }
+        bytes.append(contentsOf: utf8[run...])
+        bytes.append(UInt8(ascii: "\""))
     }
 
     private func needsEscape(_ byte: UInt8) -> Bool {
