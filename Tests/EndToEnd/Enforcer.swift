@@ -16,6 +16,23 @@ public final class Enforcer {
     var logDirectory: String { directory + "/log" }
     private var running: NetworkProgram?
 
+    /// Its directory in the BPF file system. Names there are escaped as systemd does it, and so are dots.
+    private var pins: String {
+        let name = "\(directory.dropFirst())/state".replacing("-", with: "\\x2d").replacing(".", with: "\\x2e").replacing("/", with: "-")
+        return "/sys/fs/bpf/sallyport/\(name)"
+    }
+
+    /// How many namespaces it steers in; nil where it has nothing pinned.
+    var steeredNamespaces: Int? {
+        get throws {
+            let listed = try NetworkProgram.run("ls", [pins], in: nil)
+            return listed.status == 0 ? listed.output.split(separator: "\n").count { UInt64($0) != nil } : nil
+        }
+    }
+
+    /// What is pinned is at work for as long as the file system is there, and a cgroup has no more than 64 programs of a kind (E2BIG).
+    deinit { _ = try? NetworkProgram.run("rm", ["-rf", pins], in: nil) }
+
     init(node: NetworkNode, of sallyport: Sallyport, settings: String) throws {
         self.node = node
         self.sallyport = sallyport

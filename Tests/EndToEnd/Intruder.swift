@@ -97,12 +97,12 @@ struct Deliveries {
     /// Counts from now on.
     init(to place: some NetworkPlace, port: UInt16) throws {
         self.place = place
-        // Behind the enforcer's own chain, which has the priority 0. What nat led to the enforcer has its port by then; what was given to a
-        // listener of the enforcer's as it was has its mark.
+        // Behind the enforcer's own chain, which has the priority 0. What nat led to the enforcer has its port by then; where sockets are steered, the
+        // socket that the packet will come to is a transparent one of the enforcer's, or the application's.
         try place.nft("""
             table inet deliveries {
               counter connects {}
-              chain input { type filter hook input priority 10; tcp dport \(port) tcp flags & (syn | ack) == syn meta mark & 0x3000000 != 0x1000000 counter name connects; }
+              chain input { type filter hook input priority 10; tcp dport \(port) tcp flags & (syn | ack) == syn socket transparent 0 counter name connects; }
             }
             """)
     }

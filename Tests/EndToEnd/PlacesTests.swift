@@ -91,6 +91,7 @@ struct PlacesTests {
         var stranger: Enforcer.UnitStatus? { get throws { try nodes.enforcer1.units().first { $0.name == "stranger" } } }
         try nodes.eventually("noticed") { try stranger?.intercepted == false && stranger?.problem?.contains("stranger") == true }
         #expect(try nodes.enforcer1.command("status").output.contains("/test/stranger is not intercepted"))
+        #expect(try nodes.enforcer1.log.contains("interception-by-nat") || nodes.enforcer1.steeredNamespaces == 1)
         #expect(nodes.enforcer1.log.contains("unit-not-intercepted"))
 
         let again = try nodes.node1.container("stranger", "10.244.1.11/24", "fd00:244:1::11/64")
@@ -120,17 +121,19 @@ struct PlacesTests {
         try caller.stop()
     }
 
-    @Test("an enforcer told to uninstall leaves the units as it found them")
-    func uninstall() throws {
-        let nodes = try TwoNodes()
+    @Test("an enforcer told to uninstall leaves the units as it found them", arguments: TwoNodes.redirections)
+    func uninstall(redirection: String) throws {
+        let nodes = try TwoNodes(settings: redirection)
         let foreign = "table inet somebody_else { chain output { type filter hook output priority 0; }; }"
         try nodes.client.nft(foreign)
-        #expect(try nodes.client.run("nft", "list", "tables").output.contains("sallyport"))
+        let isSteered = redirection.contains("steering") && !nodes.enforcer1.log.contains("interception-by-nat")
+        try nodes.eventually("both units held") { try nodes.client.isHeld && nodes.enforcer1.steeredNamespaces == (isSteered ? 2 : nil) }
         // It ends of itself, and not by the signal.
         let end = try nodes.enforcer1.stop(SIGTERM)
         #expect(end.status == 0 && end.errors.contains("stopping"), "\(end)")
-        #expect(try nodes.client.run("nft", "list", "tables").output.contains("sallyport"))
+        #expect(try nodes.client.isHeld)
         #expect(try nodes.enforcer1.daemon("--uninstall").status == 0)
+        #expect(try !nodes.client.isHeld && nodes.enforcer1.steeredNamespaces == nil)
         #expect(try nodes.client.run("nft", "list", "tables").output == "table inet somebody_else\n")
     }
 

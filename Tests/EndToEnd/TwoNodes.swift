@@ -53,6 +53,11 @@ extension TwoNodes {
 }
 
 extension NetworkContainer {
+    /// Whether an enforcer has left something here: a table, or rules of policy routing.
+    var isHeld: Bool {
+        get throws { try run("nft", "list", "tables").output.contains("sallyport") || run("ip", "rule").output.contains("23057") }
+    }
+
     /// curl's status, output and errors for `url`.
     func curl(_ url: String) throws -> ProgramResult {
         try run("curl", "--silent", "--show-error", "--globoff", "--max-time", "10", url)

@@ -151,7 +151,15 @@ extension Redirection {
     static var isSteeringPossible: Bool { (try? dials.get()) != nil }
 
     /// One for all tests, as a daemon has one for all units.
-    static let dials = Result { try DialSteering.ifPossible() }
+    static let dials = Result {
+        // What is pinned would outlive this process.
+        atexit { try? Redirection.pins.removeAll() }
+        return try SocketSteering.ifPossible(pins: pins)
+    }
+    static let pins = SteeringPins(stateDirectory: "/tests/\(getpid())")
+
+    /// Of units that are open without an enforcer.
+    static let passingDials = Result { try SocketSteering.ifPossible(pins: nil) }
 }
 
 extension Interceptor {
@@ -161,9 +169,10 @@ extension Interceptor {
     convenience init(
         of place: some NetworkPlace, by redirection: Redirection, kind: Kind = .container, workers: Int = 1, failureMode: FailureMode = .closed
     ) throws {
+        let dials = failureMode == .closed ? Redirection.dials : Redirection.passingDials
         try self.init(
-            unit: "/test/\(place.name)", namespace: try NetworkNamespace(place), kind: kind, workers: workers,
-            failureMode: failureMode, steering: redirection == .nat ? nil : try Redirection.dials.get(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            unit: "/test/\(place.name)", namespace: try NetworkNamespace(place), kind: kind, workers: workers, failureMode: failureMode,
+            steering: redirection == .nat ? nil : try dials.get(), pins: Redirection.pins, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 }
 

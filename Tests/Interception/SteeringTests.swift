@@ -2,6 +2,7 @@
 
 import Interception
 import Linux
+import Logging
 import Support
 import Synchronization
 import Testing
@@ -51,19 +52,29 @@ struct SteeringTests {
         for _ in 0..<2 { _ = try accept(from: [own.raw]) }
     }
 
-    @Test("a socket that is bound to an interface cannot be steered, and is refused")
-    func boundToAnInterface() throws {
+    @Test("a socket that is bound to an interface is steered all the same", arguments: ["10.244.1.20", "fd00:244:1::20"])
+    func boundToAnInterface(address: String) throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        try interceptor.apply(frontends: frontends("10.244.1.20:80", "[fd00:244:1::20]:80"), servedPorts: [])
+        let dialled = try net.client.run("python3", "-c", """
+            import socket, sys
+            s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+            print(s.connect_ex((sys.argv[1], 80)))
+            """, address)
+        #expect(dialled.output == "0\n", "\(dialled)")
+        #expect(try accept(from: interceptor.outgoing).dialled == (address.contains(":") ? "[\(address)]:80" : "\(address):80"))
+    }
+
+    @Test("what cannot be steered, since loopback is down, is refused", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
+    func loopbackDown(address: String) throws {
         let net = try Neighbours()
         let server = try net.serverInside.listen(port: 80)
         let interceptor = try Interceptor(of: net.client, by: .steering)
-        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [])
-        let dialled = try net.client.run("python3", "-c", """
-            import socket
-            s = socket.socket()
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-            print(s.connect_ex(("10.244.1.20", 80)))
-            """)
-        #expect(dialled.output == "\(ECONNREFUSED)\n", "\(dialled)")
+        try interceptor.apply(frontends: frontends(address), servedPorts: [])
+        try net.client.run("ip", "link", "set", "lo", "down")
+        #expect(try net.clientInside.failureToDial(address) != 0)
         #expect(try isSilent(server))
     }
 
@@ -110,6 +121,21 @@ struct SteeringTests {
         try interceptor.apply(frontends: wanted, servedPorts: [])
         _ = try net.clientInside.dial("10.96.0.10:80")
         #expect(try accept(from: interceptor.outgoing).dialled == "10.96.0.10:80")
+    }
+
+    @Test("SYN cookies come to the listener that sent them, also where a unit dials", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
+    func cookiesOfDials(address: String) throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client, by: .steering, workers: 3)
+        try interceptor.apply(frontends: frontends(address), servedPorts: [])
+        try net.client.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=2")
+        for _ in 0..<20 {
+            let client = try net.clientInside.dial(address)
+            let accepted = try accept(from: interceptor.outgoing)
+            #expect(accepted.dialled == address)
+            try client.send("through")
+            #expect(try accepted.socket.receive() == "through")
+        }
     }
 
     @Test("SYN cookies come to the listener, not to the application", arguments: ["10.244.1.20:80", "[fd00:244:1::20]:80"])
@@ -230,41 +256,137 @@ struct SteeringTests {
         #expect(try isSilent(hidden) && isSilent(application))
     }
 
-    @Test("a bridge, whose packets br_netfilter takes first, makes nat lead; steered connections live on")
-    func bridge() throws {
-        let network = try Network()
-        let node = try network.node("node", "10.1.0.1/24", "fd00:1::1/64")
-        _ = try network.node("other", "10.1.0.2/24", "fd00:1::2/64")
-        let inside = try NetworkNamespace(node)
-        let host = try Interceptor(of: node, by: .steering, kind: .host)
-        try host.apply(frontends: frontends("10.1.0.2:80"), servedPorts: [])
-        let client = try inside.dial("10.1.0.2:80")
-        let accepted = try accept(from: host.outgoing)
-        #expect(!host.isOutdated)
+    /// What makes nat lead a unit that was steered.
+    enum Turn: CaseIterable { case ownNat, iptables, clientsAddresses }
 
-        try node.run("ip", "link", "add", "br0", "type", "bridge")
-        #expect(host.isOutdated == (access("/proc/sys/net/bridge", F_OK) == 0))
-        try host.apply(frontends: frontends("10.1.0.2:80"), servedPorts: [])
-        #expect(!host.isOutdated)
-        try client.send("still")
-        #expect(try accepted.socket.receive() == "still")
-        try accepted.socket.send("here")
-        #expect(try client.receive() == "here")
-        let next = try inside.dial("10.1.0.2:80")
-        let translated = try accept(from: host.outgoing)
-        #expect(translated.dialled == "10.1.0.2:80")
-        try translated.socket.send("next")
-        #expect(try next.receive() == "next")
+    @Test("a container that gets nat of its own, or is to see its clients' addresses, is led by nat; steered connections live on", arguments: Turn.allCases)
+    func turnsToNat(turn: Turn) throws {
+        let net = try Neighbours()
+        let interceptor = try Interceptor(of: net.client, by: .steering)
+        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [81])
+        let dialled = try net.clientInside.dial("10.244.1.20:80")
+        let outgoing = try accept(from: interceptor.outgoing).socket
+        let client = try net.serverInside.dial("10.244.1.10:81")
+        let incoming = try accept(from: interceptor.incoming).socket
+        #expect(try !interceptor.isOutdated && !hasTable(net.client))
+
+        switch turn {
+        case .ownNat: try net.client.nft("table ip6 own { chain output { type nat hook output priority -100; }; }")
+        case .iptables: try net.client.run("iptables-nft", "-t", "nat", "-A", "OUTPUT", "-d", "127.0.0.11", "-j", "ACCEPT")
+        case .clientsAddresses: break
+        }
+        #expect(interceptor.isOutdated == (turn != .clientsAddresses))
+        try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [81], deliversAsClient: turn == .clientsAddresses)
+        #expect(try !interceptor.isOutdated && hasTable(net.client))
+        for (one, other) in [(dialled, outgoing), (client, incoming)] {
+            try one.send("still")
+            #expect(try other.receive() == "still")
+            try other.send("here")
+            #expect(try one.receive() == "here")
+        }
+        let next = try net.clientInside.dial("10.244.1.20:80")
+        let translated = try accept(from: interceptor.outgoing)
+        #expect(translated.dialled == "10.244.1.20:80")
+        _ = try net.serverInside.dial("10.244.1.10:81")
+        #expect(try accept(from: interceptor.incoming).dialled == "10.244.1.10:81")
 
         // And so it stays, for what it has led.
-        try node.run("ip", "link", "del", "br0")
-        #expect(!host.isOutdated)
-        try host.apply(frontends: frontends("10.1.0.2:80", "10.1.0.2:81"), servedPorts: [])
-        _ = try inside.dial("10.1.0.2:81")
-        #expect(try accept(from: host.outgoing).dialled == "10.1.0.2:81")
+        if turn == .ownNat { try net.client.nft("delete table ip6 own") }
+        try interceptor.apply(frontends: frontends("10.244.1.20:80", "10.244.1.20:82"), servedPorts: [81])
+        _ = try net.clientInside.dial("10.244.1.20:82")
+        #expect(try accept(from: interceptor.outgoing).dialled == "10.244.1.20:82")
         try next.send("lives")
         #expect(try translated.socket.receive() == "lives")
     }
+
+    @Test("a bridge, whose packets br_netfilter takes first, changes nothing")
+    func bridge() throws {
+        let net = try Neighbours()
+        let host = try Interceptor(of: net.node, by: .steering, kind: .host)
+        try host.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [81])
+        // The node's containers are on a bridge.
+        #expect(try net.node.run("ip", "link", "show", "type", "bridge").output != "")
+        _ = try NetworkNamespace(net.node).dial("10.244.1.20:80")
+        #expect(try accept(from: host.outgoing).dialled == "10.244.1.20:80")
+        _ = try net.clientInside.dial("10.1.0.1:81")
+        #expect(try accept(from: host.incoming).dialled == "10.1.0.1:81")
+    }
+
+    @Test("nat that comes to a host, and goes, turns nothing that is steered elsewhere")
+    func natOfHost() throws {
+        let net = try Neighbours()
+        let inside = try NetworkNamespace(net.node)
+        let host = try Interceptor(of: net.node, by: .steering, kind: .host)
+        func apply() throws { try host.apply(frontends: frontends("10.96.0.10:9376"), servedPorts: [80]) }
+        try apply()
+        #expect(try !host.isOutdated && !hasTable(net.node))
+        try net.node.clusterIP("10.96.0.10", port: 9376, to: "10.244.1.20:80")
+        // At once it is still led to the listener, whatever the listener makes of its address.
+        _ = try inside.dial("10.96.0.10:9376")
+        _ = try accept(from: host.outgoing)
+        #expect(host.isOutdated)
+        try apply()
+        #expect(try !host.isOutdated && hasTable(net.node))
+        _ = try inside.dial("10.96.0.10:9376")
+        #expect(try accept(from: host.outgoing).dialled == "10.96.0.10:9376")
+        try net.node.nft("delete table ip kube-proxy")
+        #expect(host.isOutdated)
+        try apply()
+        #expect(try !host.isOutdated && !hasTable(net.node))
+        #expect(try net.node.run("ip", "-details", "rule").output.contains("92:\tfrom all fwmark 0x3000000/0x3000000 unreachable proto kernel"))
+    }
+
+    @Test("UDP comes to whoever listens, also when no enforcer runs")
+    func datagrams() throws {
+        let net = try Neighbours()
+        do {
+            try Interceptor(of: net.server, by: .steering).apply(frontends: [], servedPorts: [53])
+            try Interceptor(of: net.client, by: .steering).apply(frontends: frontends("10.244.1.20:53"), servedPorts: [])
+        }
+        try eventually("refused") { try net.clientInside.failureToDial("10.244.1.20:53") == ECONNREFUSED }
+        let receiver = try net.server.start("python3", "-uc", """
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.bind(("", 53))
+            print("bound")
+            print(s.recv(10).decode())
+            """)
+        try eventually("bound") { receiver.outputSoFar.contains("bound") }
+        let sent = try net.client.run("python3", "-c", """
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.connect(("10.244.1.20", 53))
+            s.send(b"question")
+            """)
+        #expect(sent.status == 0, "\(sent)")
+        try eventually("received") { receiver.outputSoFar.contains("question") }
+    }
+
+    @Test("a namespace that is gone is forgotten at the next start")
+    func vanished() throws {
+        let pins = SteeringPins(stateDirectory: "/vanished/\(getpid())")
+        defer { try? pins.removeAll() }
+        func pinned() throws -> [Substring] {
+            try NetworkProgram.run("ls", ["/sys/fs/bpf/sallyport/vanished-\(getpid())"], in: nil).output.split(separator: "\n")
+        }
+        let steering = try SocketSteering.ifPossible(pins: pins)
+        let before = try pinned()
+        do {
+            let net = try Neighbours()
+            let interceptor = try Interceptor(
+                unit: "/test/vanished", namespace: net.clientInside, kind: .container, workers: 1, steering: steering, pins: pins,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            try interceptor.apply(frontends: frontends("10.244.1.20:80"), servedPorts: [81])
+            #expect(try pinned().count == before.count + 1)
+        }
+        // The kernel takes a namespace down by and by.
+        try eventually("forgotten") {
+            _ = try SocketSteering.ifPossible(pins: pins)
+            return try pinned() == before
+        }
+    }
+
+    private func hasTable(_ place: some NetworkPlace) throws -> Bool { try place.run("nft", "list", "table", "inet", "sallyport").status == 0 }
 
     /// Whether nobody has come to a listener. Who dialled has been answered before, so there is nothing to wait for.
     private func isSilent(_ listening: TestSocket) throws -> Bool {

@@ -3,6 +3,7 @@
 import DataPath
 import FlowLog
 import Identity
+import Interception
 import Linux
 import Logging
 import PluginHost
@@ -56,7 +57,8 @@ public actor Enforcer {
         var compiler = PolicyCompiler(enforcer: configuration.enforcer, hostname: hostname)
         snapshot = compiler.compile()
         self.compiler = compiler
-        units = LocalUnits(workers: dataPath.workers, redirection: configuration.redirection, logger: logger)
+        units = LocalUnits(workers: dataPath.workers, redirection: configuration.redirection,
+            pins: SteeringPins(stateDirectory: configuration.stateDirectory), logger: logger)
     }
 
     /// Makes the parts that bring and issue known to each other. Once, before either is started.

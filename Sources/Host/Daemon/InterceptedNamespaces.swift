@@ -6,8 +6,12 @@ import Linux
 /// The file `intercepted` in the state directory: a namespace's path on each line.
 public struct InterceptedNamespaces: Sendable {
     let path: String
+    private let pins: SteeringPins
 
-    public init(stateDirectory: String) { path = "\(stateDirectory)/intercepted" }
+    public init(stateDirectory: String) {
+        path = "\(stateDirectory)/intercepted"
+        pins = SteeringPins(stateDirectory: stateDirectory)
+    }
 
     /// Replaces what the file says. Written beside and renamed, so that a crash leaves one or the other.
     func write(_ namespaces: [String]) throws(SystemCallError) {
@@ -48,6 +52,7 @@ public struct InterceptedNamespaces: Sendable {
                 lines.append("\(name): \(error)")
             }
         }
+        try pins.removeAll()
         if !namespaces.isEmpty { try syscall("unlink", path) { unlink(path) } }
         return lines
     }

@@ -10,7 +10,10 @@ import Policy
 struct LocalUnits {
     private let workers: Int
     /// nil where the kernel cannot, or is not to: then nat leads the units' connections.
-    private let steering: DialSteering?
+    private let steering: SocketSteering?
+    private let pins: SteeringPins
+    /// Of units that are open without an enforcer: made with the first of them.
+    private var passingSteering: SocketSteering?
     private let logger: Logger
     private var intercepted: [UnitKey: Intercepted] = [:]
     private var problems: [UnitKey: String] = [:]
@@ -30,11 +33,12 @@ struct LocalUnits {
         var added: [(UnitKey, [UnitSockets], [Int32])] = []
     }
 
-    init(workers: Int, redirection: Redirection, logger: Logger) {
+    init(workers: Int, redirection: Redirection, pins: SteeringPins, logger: Logger) {
         self.workers = workers
+        self.pins = pins
         self.logger = logger
         do {
-            steering = redirection == .steering ? try DialSteering.ifPossible() : nil
+            steering = redirection == .steering ? try SocketSteering.ifPossible(pins: pins) : nil
         } catch {
             logger.notice("interception-by-nat", metadata: ["reason": "\(error)"])
             steering = nil
@@ -102,6 +106,9 @@ struct LocalUnits {
                 logger.error("unit-not-removed", metadata: ["unit": "\(key)", "error": "\(error)"])
             }
         }
+        do throws(SystemCallError) { try pins.removeAll() } catch {
+            logger.error("steering-not-removed", metadata: ["error": "\(error)"])
+        }
     }
 
     private mutating func note(_ unit: UnitKey, _ problem: String) {
@@ -111,15 +118,15 @@ struct LocalUnits {
 
     private func end(_ key: UnitKey, _ existing: Intercepted, keepingRoutes: Bool = false) {
         do {
-            // A namespace that has vanished took its rules with it.
-            if existing.namespace.isPresent { try existing.interceptor.uninstall(keepingRoutes: keepingRoutes) }
+            // Also where the namespace has vanished: it took its rules with it, but not what is pinned.
+            try existing.interceptor.uninstall(keepingRoutes: keepingRoutes)
             logger.info("unit-removed", metadata: ["unit": "\(key)"])
         } catch {
             logger.error("unit-not-removed", metadata: ["unit": "\(key)", "error": "\(error)"])
         }
     }
 
-    private func begin(_ unit: UnitPolicy) throws -> Intercepted {
+    private mutating func begin(_ unit: UnitPolicy) throws -> Intercepted {
         let namespace: NetworkNamespace
         switch unit.networkNamespace {
         case .path(let path): namespace = try NetworkNamespace(path: path)
@@ -131,8 +138,14 @@ struct LocalUnits {
         }
         let interceptor = try Interceptor(
             unit: "\(unit.key)", namespace: namespace, kind: unit.networkNamespace == .host ? .host : .container, workers: workers,
-            failureMode: unit.failureMode == .open ? .open : .closed, steering: steering, logger: logger)
+            failureMode: unit.failureMode == .open ? .open : .closed, steering: try steering(unit.failureMode), pins: pins, logger: logger)
         return Intercepted(interceptor: interceptor, namespace: namespace, place: unit.networkNamespace, plan: nil)
+    }
+
+    private mutating func steering(_ mode: FailureMode) throws -> SocketSteering? {
+        if steering == nil || mode == .closed { return steering }
+        if passingSteering == nil { passingSteering = try SocketSteering.ifPossible(pins: nil) }
+        return passingSteering
     }
 
     /// Copies of the listeners' descriptors, for the workers to own.

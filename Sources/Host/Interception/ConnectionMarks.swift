@@ -12,7 +12,7 @@ public struct ConnectionMarks: Sendable, Equatable {
     public let outgoing: UInt32
     /// Set on what the enforcer dials towards the unit's own application: never redirected.
     public let application: UInt32
-    /// Both together: set on sockets of the unit that dial a frontend (`DialSteering`), and on what answers them.
+    /// Both together: set on sockets of the unit that dial a frontend (`SocketSteering`), and on what answers them.
     public var steered: UInt32 { outgoing | application }
 
     /// - Returns: nil unless neither mark holds the other, and both lie within `mask`.

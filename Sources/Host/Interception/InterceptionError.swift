@@ -22,6 +22,8 @@ public enum InterceptionError: Error, Equatable, Sendable {
     case programRefused(name: String, reason: String)
     /// What the units dial cannot be told from here, but by nat.
     case noCgroupRoot(String)
+    /// What is steered would pass after a crash.
+    case noPinning(String)
     case system(SystemCallError)
 }
 
@@ -43,10 +45,17 @@ extension InterceptionError: CustomStringConvertible {
         case .refused(let part, let namespace, let reason):
             "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyportd --check-kernel` names what it lacks"
         case .programRefused(let name, let reason):
-            "the kernel refused BPF program \(name): \(reason); use Linux 5.15 or later"
+            "the kernel refused BPF program \(name): \(reason); use Linux 5.18 or later"
         case .noCgroupRoot(let seen):
             "\(seen): let the daemon see the node's own cgroup v2 hierarchy at /sys/fs/cgroup"
+        case .noPinning(let seen):
+            "\(seen): mount one there (`mount -t bpf bpf /sys/fs/bpf`, as systemd does) and let the daemon write to it"
         case .system(let error): error.description
         }
     }
+}
+
+/// Gives what `body` returns, and its error as this module's.
+func calling<Value: ~Copyable>(_ body: () throws(SystemCallError) -> Value) throws(InterceptionError) -> Value {
+    do throws(SystemCallError) { return try body() } catch { throw .system(error) }
 }

@@ -1,4 +1,4 @@
-// The interception of one network namespace: its listeners, and the table that leads connections to them.
+// The interception of one network namespace: its listeners, and what leads connections to them.
 
 import CNetfilter
 import Linux
@@ -7,8 +7,8 @@ import Synchronization
 
 /// Takes up the connections of one processing unit.
 ///
-/// Making one opens the listeners; nothing is redirected to them before the first `apply`. The table outlives the process:
-/// after a crash what it redirects is refused, until the next interceptor of that namespace takes over.
+/// Making one opens the listeners; nothing is led to them before the first `apply`. What that puts in force outlives the process:
+/// after a crash it is refused, until the next interceptor of that namespace takes over.
 /// Calls block for some 100 µs (a second for 100,000 frontends), so they are not for a worker's thread.
 public final class Interceptor: Sendable {
     public enum Kind: Sendable {
@@ -22,7 +22,7 @@ public final class Interceptor: Sendable {
     public enum FailureMode: Sendable {
         /// They are refused.
         case closed
-        /// They pass unprotected: the kernel removes the table with the enforcer's last descriptor, however it ended.
+        /// They pass unprotected: the kernel removes table and programs with the enforcer's last descriptor, however it ended.
         /// Needs Linux 5.12 (`flags owner`).
         case open
     }
@@ -32,27 +32,28 @@ public final class Interceptor: Sendable {
 
     public let namespace: NetworkNamespace
     private let unit: String
+    private let kind: Kind
     private let table: SallyportTable
     /// Kept open: a change needs no descriptor then, and in `FailureMode.open` it owns the table.
     private let socket: NetfilterSocket
     private let logger: Logger
     private let marks: ConnectionMarks
-    private let steering: Steering?
+    private let steering: SocketSteering?
+    /// What another process may have left of its steering.
+    private let pins: SteeringPins?
+    /// The namespace, as programs know it; 0 where the kernel has no name for it.
+    private let cookie: UInt64
     /// The lock also keeps transactions apart.
     private let inForce = Mutex(InForce())
 
-    /// How sockets are steered, where they are.
-    private struct Steering {
-        let dials: DialSteering
-        /// The namespace, as programs know it.
-        let cookie: UInt64
-    }
-
     /// What the kernel was last given.
     private struct InForce {
+        var redirection: Redirection?
         /// nil when that is not known.
         var elements: TableElements?
-        var redirection: Redirection?
+        var steered: SteeredNamespace?
+        /// Whether steered connections are kept from others' nat; nil when that is not known.
+        var isShielded: Bool?
         var routes = LoopbackRoutes.none
     }
 
@@ -61,10 +62,11 @@ public final class Interceptor: Sendable {
     ///   - unit: The processing unit's "NAMESPACE/NAME", for the log.
     ///   - namespace: nil for the enforcer's own.
     ///   - workers: How many pairs of listeners to make, at least one.
-    ///   - steering: Steers the unit's sockets; with nil its connections are led by nat.
+    ///   - steering: Steers the unit's sockets, with pins if `failureMode` is closed; with nil its connections are led by nat.
+    ///   - pins: Where an enforcer from before may have pinned its steering.
     public init(
         unit: String, namespace: NetworkNamespace?, kind: Kind, workers: Int, marks: ConnectionMarks = .standard,
-        failureMode: FailureMode = .closed, steering: DialSteering? = nil, logger: Logger
+        failureMode: FailureMode = .closed, steering: SocketSteering? = nil, pins: SteeringPins? = nil, logger: Logger
     ) throws {
         let namespace = if let namespace { namespace } else { try NetworkNamespace.own() }
         let name = namespace.name
@@ -78,14 +80,13 @@ public final class Interceptor: Sendable {
         self.marks = marks
         self.logger = logger
         table = SallyportTable(kind: kind, marks: marks, listeners: listeners, endsWithItsOwner: failureMode == .open)
-        let cookie = cnetfilter_namespace_cookie(listeners[0].incoming)
-        self.steering = steering.map { Steering(dials: $0, cookie: cookie) }
+        cookie = cnetfilter_namespace_cookie(listeners[0].incoming)
+        self.kind = kind
+        self.steering = steering
+        self.pins = pins
     }
 
-    deinit {
-        stopSteering()
-        close(listeners)
-    }
+    deinit { close(listeners) }
 
     /// Intercepts what the unit dials at `frontends` and what arrives for `servedPorts`, and nothing else any more.
     /// `publicPorts` are intercepted as `servedPorts` are, and also for clients in the unit itself.
@@ -102,11 +103,11 @@ public final class Interceptor: Sendable {
             frontends: frontends, servedPorts: servedPorts, publicPorts: publicPorts, deliversAsClient: deliversAsClient)
         let result = inForce.withLock { inForce in
             Result { () throws(InterceptionError) in
-                if let steering = self.steering, self.redirection(inForce) == .steering {
-                    try self.steer(steering, to: elements, &inForce)
-                } else {
-                    try self.translate(elements, &inForce)
+                if let steering = self.steering, inForce.redirection != .nat, !deliversAsClient {
+                    let hasNat = try hasOthersNat(self.namespace, self.socket)
+                    if self.kind == .host || !hasNat { return try self.steer(steering, to: elements, isShielded: hasNat, &inForce) }
                 }
+                try self.translate(elements, &inForce)
             }
         }
         try result.get()
@@ -116,12 +117,10 @@ public final class Interceptor: Sendable {
     /// - Parameter keepingRoutes: Leaves the routes to `removeRoutes`, for connections that are open to end by.
     public func uninstall(keepingRoutes: Bool = false) throws(InterceptionError) {
         let result = inForce.withLock { inForce in
-            let elements = inForce.redirection == .steering ? inForce.elements : nil
+            let steered = inForce.steered
             inForce = InForce()
             return Result { () throws(InterceptionError) in
-                // What is steered no more must not be refused for that.
-                if let elements { _ = try? self.socket.commit(SallyportTable.change(from: elements, to: elements.withoutFrontends)) }
-                self.stopSteering()
+                try self.endSteering(steered)
                 try self.socket.commit(SallyportTable.removal)
                 if !keepingRoutes { try self.removeRoutes() }
             }
@@ -133,7 +132,7 @@ public final class Interceptor: Sendable {
     /// The rest of `uninstall(keepingRoutes: true)`.
     public func removeRoutes() throws(InterceptionError) { try LoopbackRoutes.none.set(in: namespace, marks) }
 
-    /// Removes what an enforcer left behind in a namespace; nothing happens where there is nothing.
+    /// Removes what an enforcer left behind in a namespace, but for what it has pinned (`SteeringPins.removeAll`); nothing happens where there is nothing.
     public static func uninstall(from namespace: NetworkNamespace, marks: ConnectionMarks = .standard) throws {
         try namespace.run { try NetfilterSocket(namespace: namespace.name).commit(SallyportTable.removal) }
         try LoopbackRoutes.none.set(in: namespace, marks)
@@ -142,85 +141,87 @@ public final class Interceptor: Sendable {
     /// Whether what was applied last should be applied again, since the namespace has changed.
     public var isOutdated: Bool {
         inForce.withLock { inForce in
-            inForce.redirection == .steering && self.redirection(inForce) == .nat
+            guard inForce.redirection == .steering, let hasNat = try? hasOthersNat(self.namespace, self.socket) else { return false }
+            return self.kind == .container ? hasNat : hasNat != inForce.isShielded
         }
     }
 
-    /// nat where sockets cannot be steered, and in a namespace with a bridge: br_netfilter takes its packets through prerouting before the IP layer
-    /// does, which then forgets which listener they were given to (skb_orphan, ip_rcv_core).
+    /// Leads by nat where sockets cannot be steered; where the unit is to see its clients' addresses, since whoever dials from such an address
+    /// could not be told from the enforcer; and in a container with nat of its own, which would come first and turn a served port to one
+    /// where nobody looks.
+    ///
     /// What nat has led goes on by nat: without a chain of that type the kernel translates nothing any more, not even what is open.
-    private func redirection(_ inForce: InForce) -> Redirection {
-        if steering == nil || inForce.redirection == .nat { return .nat }
-        let isFiltered = access("/proc/sys/net/bridge", F_OK) == 0 && cnetfilter_has_bridge(listeners[0].incoming) != 0
-        return isFiltered ? .nat : .steering
-    }
-
     private func translate(_ elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
-        stopSteering()
         if steering != nil { try markAnswers(0) }
-        try replace(&inForce, with: elements, by: .nat)
+        try putTable(&inForce, elements)
+        // Until here what others dialled was refused, and what the unit dialled was steered.
+        try endSteering(inForce.steered)
+        inForce.steered = nil
         // Connections that were steered before nat took over live on.
         try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: inForce.routes.forSteered), &inForce)
     }
 
-    /// Steers what the unit dials, and has the table refuse what is not steered. What is new is steered before that, and what is not wanted
-    /// any more is let go of after it, so that nothing is refused in between. Each step does nothing where it was done before.
-    private func steer(_ steering: Steering, to elements: TableElements, _ inForce: inout InForce) throws(InterceptionError) {
-        if inForce.redirection != .steering || inForce.elements == nil {
+    /// - Parameter isShielded: Whether others translate, and steered connections are to be kept from that.
+    private func steer(
+        _ steering: SocketSteering, to elements: TableElements, isShielded: Bool, _ inForce: inout InForce
+    ) throws(InterceptionError) {
+        if let steered = inForce.steered, let old = inForce.elements {
+            try steered.change(from: old, to: elements)
+            inForce.elements = elements
+        } else {
             try markAnswers(marks.steered)
-            // Steered connections need their listener and their route first. Where there was no table, the unit goes on dialling its frontends
-            // meanwhile; where there is that of an enforcer that crashed, they stay refused.
-            if try !install(&inForce, elements.withoutFrontends) { try replace(&inForce, with: elements, by: .steering) }
+            // Steered connections need their route and their listener first.
+            try route(LoopbackRoutes(forSteered: true), &inForce)
+            let steered = try SteeredNamespace(steering, namespace, cookie: cookie, listeners, elements)
+            try steered.begin()
+            if steering.pins == nil { try releaseFromBefore() }
+            inForce.steered = steered
+            note(&inForce, elements, .steering)
         }
-        try route(LoopbackRoutes(forAnswers: elements.deliversAsClient, forSteered: true), &inForce)
-        try steering.dials.steer(elements.frontends.union(inForce.elements?.frontends ?? []), in: steering.cookie, for: self)
-        try replace(&inForce, with: elements, by: .steering)
-        try steering.dials.steer(elements.frontends, in: steering.cookie, for: self)
+        if inForce.isShielded == isShielded { return }
+        // What a table from before refuses stays refused until here.
+        try socket.commit(table.besideSteering(isShielded: isShielded))
+        inForce.isShielded = isShielded
     }
 
-    private func stopSteering() {
-        if let steering { steering.dials.release(steering.cookie, of: self) }
+    private func endSteering(_ steered: SteeredNamespace?) throws(InterceptionError) {
+        try steered?.end()
+        try releaseFromBefore()
+    }
+
+    /// Ends the steering that an enforcer from before has pinned.
+    private func releaseFromBefore() throws(InterceptionError) {
+        try calling { () throws(SystemCallError) in try pins?.release(cookie) }
     }
 
     private func markAnswers(_ mark: UInt32) throws(InterceptionError) {
-        do throws(SystemCallError) { try setAnswerMark(mark, of: listeners) } catch { throw .system(error) }
+        try calling { () throws(SystemCallError) in try setAnswerMark(mark, of: listeners) }
     }
 
-    /// What needs a route and has none fails: its packets go elsewhere, where the table refuses them.
     private func route(_ wanted: LoopbackRoutes, _ inForce: inout InForce) throws(InterceptionError) {
         if inForce.routes == wanted { return }
         try wanted.set(in: namespace, marks)
         inForce.routes = wanted
     }
 
-    /// Makes the table beside which sockets are steered.
-    /// - Returns: false, with nothing changed, where there is a table already.
-    private func install(_ inForce: inout InForce, _ elements: TableElements) throws(InterceptionError) -> Bool {
-        do throws(InterceptionError) {
-            try socket.commit(table.creation(elements, by: .steering))
-        } catch {
-            guard case .refused = error else { throw error }
-            return false
-        }
-        note(&inForce, elements, .steering)
-        return true
-    }
-
-    private func replace(_ inForce: inout InForce, with elements: TableElements, by redirection: Redirection) throws(InterceptionError) {
-        if inForce.elements == elements && inForce.redirection == redirection { return }
-        if let old = inForce.elements, old.deliversAsClient == elements.deliversAsClient, inForce.redirection == redirection {
-            do throws(InterceptionError) {
-                try socket.commit(SallyportTable.change(from: old, to: elements))
-                inForce.elements = elements
-                return
-            } catch {
-                guard case .refused = error else { throw error }
-                logger.warning("interception-table-was-changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
+    /// The table of nat: a change of the one that is there, if that will do.
+    private func putTable(_ inForce: inout InForce, _ elements: TableElements) throws(InterceptionError) {
+        if inForce.redirection == .nat, let old = inForce.elements {
+            if old == elements { return }
+            if old.deliversAsClient == elements.deliversAsClient {
+                do throws(InterceptionError) {
+                    try socket.commit(SallyportTable.change(from: old, to: elements))
+                    inForce.elements = elements
+                    return
+                } catch {
+                    guard case .refused = error else { throw error }
+                    logger.warning("interception-table-was-changed", metadata: ["unit": "\(unit)", "error": "\(error)"])
+                }
             }
         }
         inForce.elements = nil
-        try socket.commit(table.replacement(elements, by: redirection))
-        note(&inForce, elements, redirection)
+        try socket.commit(table.replacement(elements))
+        note(&inForce, elements, .nat)
     }
 
     private func note(_ inForce: inout InForce, _ elements: TableElements, _ redirection: Redirection) {

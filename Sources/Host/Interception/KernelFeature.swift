@@ -147,7 +147,8 @@ private func otherFeatures() -> [KernelFeature] {
         },
         // What takes the place of nat where it can be had.
         feature("socket steering", isRequired: false, mend: "nat leads connections instead, for some 10 % more CPU") { () throws(InterceptionError) in
-            _ = try DialSteering.ifPossible()
+            try SteeringPins.checkFileSystem()
+            _ = try SocketSteering.ifPossible(pins: nil)
         },
         queues(),
     ]

@@ -7,11 +7,15 @@ import Linux
 ///
 ///     90: from all fwmark 0x2000000/0x3000000 lookup 23057
 ///     91: from all fwmark 0x3000000/0x3000000 lookup 23057
+///     92: from all fwmark 0x3000000/0x3000000 unreachable
 ///     local default dev lo table 23057
+///
+/// They are the kernel's own by their protocol, since systemd-networkd takes away those of others (ManageForeignRoutingPolicyRules=, networkd.conf(5)).
+/// Where loopback goes down its route goes, and the last rule keeps what is steered from taking another.
 struct LoopbackRoutes: Equatable {
     /// What a unit answers to a connection that the enforcer made from its client's address carries the mark `application`: chain `returning`.
     var forAnswers = false
-    /// What a unit dials at a frontend carries the mark `steered`: `DialSteering`.
+    /// What a unit dials at a frontend carries the mark `steered`: `SocketSteering`.
     var forSteered = false
 
     static let none = LoopbackRoutes()
@@ -19,6 +23,7 @@ struct LoopbackRoutes: Equatable {
     /// Before the rules that networks of containers and VPNs make (Cilium's from 100 on, Tailscale's from 5210).
     private static let answersPriority: UInt32 = 90
     private static let steeredPriority: UInt32 = 91
+    private static let unsteeredPriority: UInt32 = 92
     private static let table: UInt32 = 0x5a11
 
     /// Makes these and removes the others; what is so already stays.
@@ -39,18 +44,26 @@ struct LoopbackRoutes: Equatable {
     /// The same in the namespace of the calling thread.
     func setHere(_ marks: ConnectionMarks) throws(SystemCallError) {
         let socket = try RouteSocket()
+        // The one that refuses first: until all are there, none leads elsewhere.
         let rules = [
-            (LoopbackRoutes.answersPriority, marks.application, forAnswers, "the way back for answers to clients, target.sourceAddress"),
-            (LoopbackRoutes.steeredPriority, marks.steered, forSteered, "the way of steered connections"),
+            Rule(priority: LoopbackRoutes.unsteeredPriority, mark: marks.steered, action: FR_ACT_UNREACHABLE, isWanted: forSteered),
+            Rule(priority: LoopbackRoutes.answersPriority, mark: marks.application, action: FR_ACT_TO_TBL, isWanted: forAnswers),
+            Rule(priority: LoopbackRoutes.steeredPriority, mark: marks.steered, action: FR_ACT_TO_TBL, isWanted: forSteered),
         ]
         for family in [AF_INET, AF_INET6] {
             // The route first: a rule whose table has none leads on to the next rule.
             let hasRoute = forAnswers || forSteered
             try ask(socket, "RTM_NEWROUTE", route(family, hasRoute), family, hasRoute, "the route to loopback")
-            for (priority, mark, isWanted, purpose) in rules {
-                try ask(socket, "RTM_NEWRULE", rule(family, isWanted, priority, mark, marks.mask), family, isWanted, purpose)
-            }
+            for rule in rules { try ask(socket, "RTM_NEWRULE", message(rule, family, marks.mask), family, rule.isWanted, "rule \(rule.priority)") }
         }
+    }
+
+    /// For packets with a mark; ip-rule(8).
+    private struct Rule {
+        let priority, mark: UInt32
+        /// FR_ACT_…
+        let action: Int
+        let isWanted: Bool
     }
 
     private func ask(
@@ -78,7 +91,7 @@ struct LoopbackRoutes: Equatable {
         var message = RouteMessage(
             isWanted ? RTM_NEWROUTE : RTM_DELROUTE, isNew: isWanted,
             header: [
-                UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), UInt8(RTPROT_STATIC),
+                UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), UInt8(isWanted ? RTPROT_KERNEL : RTPROT_UNSPEC),
                 family == AF_INET ? UInt8(RT_SCOPE_HOST.rawValue) : UInt8(RT_SCOPE_UNIVERSE.rawValue), UInt8(RTN_LOCAL), 0, 0, 0, 0,
             ])
         message.put(UInt16(RTA_TABLE.rawValue), LoopbackRoutes.table)
@@ -87,14 +100,15 @@ struct LoopbackRoutes: Equatable {
     }
 
     /// struct fib_rule_hdr (linux/fib_rules.h), RTM_NEWRULE.
-    private func rule(_ family: Int32, _ isWanted: Bool, _ priority: UInt32, _ mark: UInt32, _ mask: UInt32) -> RouteMessage {
+    private func message(_ rule: Rule, _ family: Int32, _ mask: UInt32) -> RouteMessage {
         var message = RouteMessage(
-            isWanted ? RTM_NEWRULE : RTM_DELRULE, isNew: isWanted,
-            header: [UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), 0, 0, UInt8(FR_ACT_TO_TBL), 0, 0, 0, 0])
-        message.put(UInt16(FRA_PRIORITY), priority)
-        message.put(UInt16(FRA_FWMARK), mark)
+            rule.isWanted ? RTM_NEWRULE : RTM_DELRULE, isNew: rule.isWanted,
+            header: [UInt8(family), 0, 0, 0, UInt8(RT_TABLE_UNSPEC.rawValue), 0, 0, UInt8(rule.action), 0, 0, 0, 0])
+        message.put(UInt16(FRA_PRIORITY), rule.priority)
+        message.put(UInt16(FRA_FWMARK), rule.mark)
         message.put(UInt16(FRA_FWMASK), mask)
-        message.put(UInt16(FRA_TABLE), LoopbackRoutes.table)
+        if rule.isWanted { message.put(UInt16(FRA_PROTOCOL), byte: UInt8(RTPROT_KERNEL)) }
+        if rule.action == FR_ACT_TO_TBL { message.put(UInt16(FRA_TABLE), LoopbackRoutes.table) }
         return message
     }
 }
@@ -117,6 +131,13 @@ private struct RouteMessage {
         append(UInt16(truncatingIfNeeded: NLM_F_REQUEST | NLM_F_ACK | (isNew ? NLM_F_CREATE | NLM_F_EXCL : 0)))
         append(UInt64(0))
         bytes += header
+        setLength()
+    }
+
+    mutating func put(_ attribute: UInt16, byte: UInt8) {
+        append(UInt16(5))
+        append(attribute)
+        append(UInt32(byte))
         setLength()
     }
 

@@ -48,6 +48,11 @@ public final class NetworkNamespace: Sendable {
         return try syscall("fcntl", name) { clinux_fcntl(descriptor, Int32(F_DUPFD_CLOEXEC), 0) }
     }
 
+    /// Lends its descriptor to `body`.
+    func withDescriptor<Value: ~Copyable, Failure: Error>(_ body: (Int32) throws(Failure) -> Value) throws(Failure) -> Value {
+        try body(descriptor.raw)
+    }
+
     /// Whether its name still stands for this namespace. The kernel keeps it for as long as it is
     /// open here, so this is how the end of a container shows. A process id that was given to another
     /// process counts as gone: the inodes differ.

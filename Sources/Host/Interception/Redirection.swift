@@ -2,8 +2,8 @@
 
 /// How connections are led to the enforcer's listeners; docs/interception.md compares the two.
 public enum Redirection: Sendable {
-    /// nat leads them, and conntrack looks up each packet of theirs. On every kernel.
+    /// The table leads them by nat, and conntrack looks up each packet of theirs. On every kernel.
     case nat
-    /// Sockets are steered as they dial (`DialSteering`), and the table hands the packets that begin a connection to the listeners as they are.
+    /// Sockets are steered as they dial (`SocketSteering`) and as their listener is looked for (`SteeredNamespace`). No packet is looked at.
     case steering
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/fib_rules.h>
-#include <linux/if_bridge.h>
 #include <linux/magic.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -66,12 +65,4 @@ static inline uint64_t cnetfilter_namespace_cookie(int socket) {
 static inline int cnetfilter_is_cgroup2(int fd) {
   struct statfs fs;
   return fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-// Whether the network namespace of `socket` has a bridge (SIOCGIFBR with BRCTL_GET_BRIDGES). The kernel loads its module for bridges
-// to answer, if that is not there yet.
-static inline int cnetfilter_has_bridge(int socket) {
-  int index = 0;
-  unsigned long arguments[3] = {BRCTL_GET_BRIDGES, (unsigned long)(uintptr_t)&index, 1};
-  return ioctl(socket, SIOCGIFBR, arguments) > 0;
 }

@@ -19,6 +19,17 @@ struct NetfilterBatch {
         border(NLMSG_MIN_TYPE + 1, "the end of the transaction")
     }
 
+    /// A question for all objects of a kind, in tables of every family; nothing is changed by it.
+    static func dump(_ type: nf_tables_msg_types) -> [UInt8] {
+        var question = NetfilterBatch()
+        _ = question.header(
+            type: UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue), flags: NLM_F_REQUEST | NLM_F_DUMP, family: UInt8(AF_UNSPEC),
+            resource: 0, "the question")
+        return question.bytes
+    }
+
+    private init() {}
+
     /// Adds a message about the family inet.
     /// - Parameter part: What it is about, for errors.
     mutating func message(

@@ -19,8 +19,6 @@ enum NetfilterExpression {
     case connectionZone(UInt16)
     /// Loads 0, 1, … modulus - 1, 0, … in turn.
     case turn(of: UInt32)
-    /// Loads a hash of the connection's ends, 0 to modulus - 1: the same for all of its packets.
-    case connectionHash(modulus: UInt32)
     /// Loads the id of the cgroup v2 of the packet's socket, or of its ancestor at this depth.
     case cgroup(level: UInt32)
     /// Keeps only these bits, and then turns those of `flip` over.
@@ -30,19 +28,11 @@ enum NetfilterExpression {
     /// Matches if the set of that name has what was loaded.
     case isIn(String)
     case accept
-    case drop
     case goto(chain: String)
     /// Refuses with a TCP reset.
     case reset
     /// Sends the connection to this port of the namespace itself.
     case redirect(port: UInt16)
-    /// Gives the packet to the transparent socket that listens on this port, and leaves its addresses alone. Does not match without one.
-    case give(port: UInt16)
-    /// Loads 1 if the socket that the packet is for is transparent (IP_TRANSPARENT, ip(7)); does not match without a socket.
-    case transparentSocket
-    /// Loads 1 if the socket that the packet is for has no address of its own, as listeners on every address; does not match for one that is only
-    /// half a socket, of a connection that is being made or has ended (TIME-WAIT).
-    case wildcardSocket
     /// Keeps the packet from conntrack.
     case untracked
     /// Hands the packet to the program that listens on this netfilter queue.
@@ -98,12 +88,6 @@ extension NetfilterExpression {
                 $0.put(NFTA_NG_MODULUS, modulus)
                 $0.put(NFTA_NG_TYPE, NFT_NG_INCREMENTAL.rawValue)
             }
-        case .connectionHash(let modulus):
-            batch.expression("hash") {
-                $0.put(NFTA_HASH_DREG, register)
-                $0.put(NFTA_HASH_MODULUS, modulus)
-                $0.put(NFTA_HASH_TYPE, NFT_HASH_SYM.rawValue)
-            }
         case .cgroup(let level):
             batch.expression("socket") {
                 $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_CGROUPV2.rawValue)
@@ -126,29 +110,12 @@ extension NetfilterExpression {
                 $0.put(NFTA_LOOKUP_SREG, register)
             }
         case .accept: batch.verdict(NF_ACCEPT, chain: nil)
-        case .drop: batch.verdict(NF_DROP, chain: nil)
         case .goto(let chain): batch.verdict(NFT_GOTO.rawValue, chain: chain)
         case .reset:
             batch.expression("reject") { $0.put(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST.rawValue) }
         case .redirect(let port):
             batch.load(networkOrder(port))
             batch.expression("redir") { $0.put(NFTA_REDIR_REG_PROTO_MIN, register) }
-        case .give(let port):
-            batch.load(networkOrder(port))
-            batch.expression("tproxy") {
-                $0.put(NFTA_TPROXY_FAMILY, UInt32(NFPROTO_UNSPEC))
-                $0.put(NFTA_TPROXY_REG_PORT, register)
-            }
-        case .transparentSocket:
-            batch.expression("socket") {
-                $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_TRANSPARENT.rawValue)
-                $0.put(NFTA_SOCKET_DREG, register)
-            }
-        case .wildcardSocket:
-            batch.expression("socket") {
-                $0.put(NFTA_SOCKET_KEY, NFT_SOCKET_WILDCARD.rawValue)
-                $0.put(NFTA_SOCKET_DREG, register)
-            }
         case .untracked: batch.expression("notrack") { _ in }
         case .queue(let number):
             batch.expression("queue") { $0.put(NFTA_QUEUE_NUM, networkOrder(number)) }

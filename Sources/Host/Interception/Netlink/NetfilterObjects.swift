@@ -4,7 +4,7 @@ import CNetfilter
 import Linux
 
 extension NetfilterBatch {
-    private static let tableName = "sallyport"
+    static let tableName = "sallyport"
 
     mutating func removeTable() {
         // Adding a table that exists does nothing; without it, deleting one that does not exist would fail.
@@ -12,9 +12,8 @@ extension NetfilterBatch {
         table(NFT_MSG_DELTABLE)
     }
 
-    /// - Parameter mustBeNew: Fails if there is one.
-    mutating func table(_ type: nf_tables_msg_types, flags: UInt32 = 0, mustBeNew: Bool = false) {
-        message(type, flags: (type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0) | (mustBeNew ? NLM_F_EXCL : 0), "the table itself") {
+    mutating func table(_ type: nf_tables_msg_types, flags: UInt32 = 0) {
+        message(type, flags: type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0, "the table itself") {
             $0.put(NFTA_TABLE_NAME, NetfilterBatch.tableName)
             if flags != 0 { $0.put(NFTA_TABLE_FLAGS, flags) }
         }
@@ -40,11 +39,11 @@ extension NetfilterBatch {
         }
     }
 
-    mutating func chain(_ chain: TableChain, _ kind: Interceptor.Kind, _ redirection: Redirection = .nat) {
+    mutating func chain(_ chain: TableChain, _ kind: Interceptor.Kind) {
         message(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, "chain \(chain.rawValue)") { batch in
             batch.put(NFTA_CHAIN_TABLE, NetfilterBatch.tableName)
             batch.put(NFTA_CHAIN_NAME, chain.rawValue)
-            guard let (type, hook, priority) = chain.hook(kind, redirection) else { return }
+            guard let (type, hook, priority) = chain.hook(kind) else { return }
             batch.put(NFTA_CHAIN_TYPE, type)
             batch.nest(NFTA_CHAIN_HOOK) {
                 $0.put(NFTA_HOOK_HOOKNUM, hook.rawValue)

@@ -60,6 +60,30 @@ final class NetfilterSocket: Sendable {
         }
     }
 
+    /// Whether the namespace has chains of nat in tables other than ours.
+    func hasOthersNat() throws(InterceptionError) -> Bool {
+        // struct nlmsghdr, netlink(7), and struct nfgenmsg: every family's chains.
+        let request = NetfilterBatch.dump(NFT_MSG_GETCHAIN)
+        do throws(SystemCallError) {
+            try syscall("send", "NETLINK_NETFILTER") { request.withUnsafeBytes { cnetfilter_send(socket.raw, $0.baseAddress, $0.count) } }
+        } catch { throw .system(error) }
+        var hasNat = false
+        // The kernel writes the next part of a long answer as each is taken.
+        while let part = try receive() {
+            var rest = part[...]
+            while !rest.isEmpty {
+                let message = NetlinkReader(rest)
+                guard let length = message.integer(at: 0, as: UInt32.self).map(Int.init), length >= 16, length <= rest.count else { break }
+                let isOurs = message.integer(at: 16, as: UInt8.self) == UInt8(NFPROTO_INET)
+                    && NetlinkReader(rest.prefix(length)).text(ofAttribute: UInt16(NFTA_CHAIN_TABLE.rawValue), from: 20) == NetfilterBatch.tableName
+                let type = NetlinkReader(rest.prefix(length)).text(ofAttribute: UInt16(NFTA_CHAIN_TYPE.rawValue), from: 20)
+                if type == "nat" && !isOurs { hasNat = true }
+                rest = rest.dropFirst((length + 3) & ~3)
+            }
+        }
+        return hasNat
+    }
+
     private func refusal(of parts: [String], _ part: Int, _ errno: Int32, _ words: String) -> InterceptionError {
         if errno == EPERM {
             return isPrivileged

@@ -31,7 +31,8 @@ package struct NetlinkAnswer: Equatable {
     }
 }
 
-private struct NetlinkReader {
+/// The bytes of a message, which may say anything.
+struct NetlinkReader {
     let bytes: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
@@ -42,6 +43,7 @@ private struct NetlinkReader {
         return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Number.self) }
     }
 
+    /// A text, or empty where there is none; `start` is where the attributes begin.
     func text(ofAttribute wanted: UInt16, from start: Int) -> String {
         var offset = start
         while let length = integer(at: offset, as: UInt16.self), let type = integer(at: offset + 2, as: UInt16.self),

@@ -11,18 +11,18 @@ struct BPFAssembler {
         case r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, stack
     }
 
-    /// Size of what is loaded (RFC 9669, section 5: W, B, DW).
+    /// Size of what is loaded (RFC 9669, section 5: W, H, B, DW).
     enum Size: UInt64 {
-        case word = 0x00, byte = 0x10, double = 0x18
+        case word = 0x00, half = 0x08, byte = 0x10, double = 0x18
     }
 
     /// RFC 9669, section 4.1.
     enum Operation: UInt64 {
-        case or = 0x40, and = 0x50
+        case add = 0x00, or = 0x40, and = 0x50, shiftLeft = 0x60, shiftRight = 0x70, remainder = 0x90
     }
 
     enum Condition: UInt64 {
-        case equal = 0x10, notEqual = 0x50
+        case equal = 0x10, hasBits = 0x40, notEqual = 0x50
     }
 
     struct Label: Equatable {
@@ -64,8 +64,23 @@ struct BPFAssembler {
         append(0x04 | operation.rawValue, into, .r0, number: number)
     }
 
-    /// Of 64 bits.
-    mutating func shiftRight(_ into: Register, by bits: UInt32) { append(0x77, into, .r0, number: bits) }
+    /// Turns the lower two bytes from network order to the host's, or back; the others become zero.
+    mutating func swapHalf(_ register: Register) { append(0xdc, register, .r0, number: 16) }
+
+    /// Adds to a word in memory, with nothing in between, and gives what was there before.
+    mutating func fetchAndAdd(_ value: Register, to: Register) { append(0xc3, to, value, number: 0x01) }
+
+    // Of 64 bits:
+    mutating func move(_ into: Register, double number: UInt64) {
+        append(0x18, into, .r0, number: UInt32(truncatingIfNeeded: number))
+        instructions.append(number & 0xffff_ffff_0000_0000)
+    }
+    mutating func store(double value: Register, to: Register, at offset: Int) { append(0x7b, to, value, offset: offset) }
+    mutating func multiply(double into: Register, by other: Register) { append(0x2f, into, other) }
+    mutating func or(double into: Register, _ other: Register) { append(0x4f, into, other) }
+    mutating func xor(double into: Register, _ other: Register) { append(0xaf, into, other) }
+    mutating func shiftLeft(double into: Register, by bits: UInt32) { append(0x67, into, .r0, number: bits) }
+    mutating func shiftRight(double into: Register, by bits: UInt32) { append(0x77, into, .r0, number: bits) }
 
     /// The address of something on the stack.
     mutating func stackAddress(_ into: Register, at offset: Int) {
@@ -87,10 +102,15 @@ struct BPFAssembler {
         append(0x06 | condition.rawValue, register, .r0, number: number)
     }
 
-    /// For pointers: compares all 64 bits with null.
-    mutating func jump(to label: Label, ifNull register: Register) {
+    /// Of 64 bits, as pointers are.
+    mutating func jump(to label: Label, ifZero register: Register) {
         jumps.append((instructions.count, label))
         append(0x15, register, .r0)
+    }
+
+    mutating func jump(to label: Label, ifNotZero register: Register) {
+        jumps.append((instructions.count, label))
+        append(0x55, register, .r0)
     }
 
     mutating func jump(to label: Label) {

@@ -1,4 +1,4 @@
-// Maps and programs of BPF, and their attachments: each a descriptor, and gone with it.
+// Maps and programs of BPF, and their attachments: each a descriptor, and gone with it unless a file stands for it (SteeringPins).
 
 import CBPF
 import Linux
@@ -9,21 +9,38 @@ struct BPFMap: ~Copyable, Sendable {
     private let name: String
 
     /// - Parameters:
-    ///   - keySize: In bytes.
+    ///   - keySize, valueSize: In bytes.
     ///   - most: How many elements it can have.
-    init(_ type: bpf_map_type, keySize: Int, most: Int, flags: Int, name: String) throws(SystemCallError) {
+    ///   - inner: The descriptor of a map like those that a map of maps holds.
+    init(_ type: bpf_map_type, keySize: Int, valueSize: Int = 4, most: Int, flags: UInt32 = 0, inner: Int32 = 0, name: String) throws(SystemCallError) {
         self.name = name
         descriptor = Descriptor(
             owning: try syscall("BPF_MAP_CREATE", name) {
-                cbpf_map(type.rawValue, UInt32(keySize), UInt32(MemoryLayout<UInt32>.size), UInt32(most), UInt32(flags), name)
+                cbpf_map(type.rawValue, UInt32(keySize), UInt32(valueSize), UInt32(most), flags, inner, name)
             })
     }
 
-    /// Adds an element whose value says nothing.
-    func insert<Key: BitwiseCopyable>(_ key: Key) throws(SystemCallError) {
+    /// A map that is there already.
+    init(owning descriptor: consuming Descriptor, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    /// Adds an element, or gives the one that is there another value.
+    func set<Key: BitwiseCopyable, Value: FixedWidthInteger>(_ key: Key, to value: Value) throws(SystemCallError) {
         try syscall("BPF_MAP_UPDATE_ELEM", name) {
-            withUnsafePointer(to: key) { key in withUnsafePointer(to: UInt32(0)) { cbpf_update(descriptor.raw, key, $0) } }
+            withUnsafePointer(to: key) { key in withUnsafePointer(to: value) { cbpf_update(descriptor.raw, key, $0) } }
         }
+    }
+
+    /// The value of an element of a map of maps or of sockets is what a descriptor stands for.
+    func set<Key: BitwiseCopyable>(_ key: Key, descriptor: Int32) throws(SystemCallError) { try set(key, to: UInt32(bitPattern: descriptor)) }
+
+    /// The value of an element that is there.
+    func value<Key: BitwiseCopyable, Value: FixedWidthInteger>(of key: Key) throws(SystemCallError) -> Value {
+        var value: Value = 0
+        try syscall("BPF_MAP_LOOKUP_ELEM", name) { withUnsafePointer(to: key) { cbpf_lookup(descriptor.raw, $0, &value) } }
+        return value
     }
 
     /// What is not there is removed already.
@@ -34,19 +51,31 @@ struct BPFMap: ~Copyable, Sendable {
     }
 }
 
-/// A program that the kernel's verifier has accepted, at work on a cgroup for as long as this value lives; bpf(2). Linux 5.7.
-struct BPFAttachment: ~Copyable, Sendable {
-    private let link: Descriptor
+/// A program that the kernel's verifier has accepted; bpf(2).
+struct BPFProgram: ~Copyable, Sendable {
+    private let descriptor: Descriptor
+    private let attachment: bpf_attach_type
+    private let name: String
 
     init(
-        of type: bpf_prog_type, to cgroup: borrowing Descriptor, _ attachment: bpf_attach_type, name: String, _ body: (inout BPFAssembler) -> Void
+        _ type: bpf_prog_type, for attachment: bpf_attach_type, name: String, _ body: (inout BPFAssembler) -> Void
     ) throws(InterceptionError) {
         var assembler = BPFAssembler()
         body(&assembler)
-        let program = try load(assembler.assembled(), type, attachment, name)
-        do throws(SystemCallError) {
-            link = Descriptor(owning: try syscall("BPF_LINK_CREATE", name) { cbpf_attach(program.raw, cgroup.raw, attachment.rawValue) })
-        } catch { throw .system(error) }
+        descriptor = try load(assembler.assembled(), type, attachment, name)
+        self.attachment = attachment
+        self.name = name
+    }
+
+    /// Attaches it to a cgroup or a network namespace. Linux 5.7.
+    /// - Returns: The link, which it is attached by for as long as that is open or pinned.
+    func attached(to target: Int32) throws(SystemCallError) -> Descriptor {
+        Descriptor(owning: try syscall("BPF_LINK_CREATE", name) { cbpf_attach(descriptor.raw, target, attachment.rawValue) })
+    }
+
+    /// Puts it in the place of the program that a link attaches, with no moment between the two.
+    func replaceThat(of link: borrowing Descriptor) throws(SystemCallError) {
+        try syscall("BPF_LINK_UPDATE", name) { cbpf_replace(link.raw, descriptor.raw) }
     }
 }
 

@@ -3,7 +3,7 @@
 import CNetfilter
 import Linux
 
-/// The table `inet sallyport`. Policy is in its sets; its rules depend only on the listeners, on how connections are led to them, and on
+/// The table `inet sallyport`, which leads by nat. Policy is in its sets; its rules depend only on the listeners and on
 /// whether the unit is to see its clients' addresses.
 struct SallyportTable: Sendable {
     let kind: Interceptor.Kind
@@ -13,31 +13,31 @@ struct SallyportTable: Sendable {
     let endsWithItsOwner: Bool
 
     /// Puts this table in the place of whichever is there, with no moment between the two.
-    func replacement(_ elements: TableElements, by redirection: Redirection) -> NetfilterBatch {
+    func replacement(_ elements: TableElements) -> NetfilterBatch {
         NetfilterBatch { batch in
-            batch.removeTable()
-            batch.table(NFT_MSG_NEWTABLE, flags: tableFlags)
-            fill(&batch, elements, redirection)
+            put(&batch, TableChain.ofNat(deliversAsClient: elements.deliversAsClient)) { putSets(&$0, elements) }
         }
     }
 
-    /// Makes this table where there is none, and fails where there is one.
-    func creation(_ elements: TableElements, by redirection: Redirection) -> NetfilterBatch {
+    /// What steering takes of a table: nothing, or on a host where others translate the chain that keeps them away.
+    func besideSteering(isShielded: Bool) -> NetfilterBatch {
         NetfilterBatch { batch in
-            batch.table(NFT_MSG_NEWTABLE, flags: tableFlags, mustBeNew: true)
-            fill(&batch, elements, redirection)
+            if isShielded { put(&batch, [.untracked]) } else { batch.removeTable() }
         }
     }
 
-    private var tableFlags: UInt32 { endsWithItsOwner ? NFT_TABLE_F_OWNER.rawValue : 0 }
-
-    private func fill(_ batch: inout NetfilterBatch, _ elements: TableElements, _ redirection: Redirection) {
-        for (index, set) in TableSet.allCases.enumerated() { batch.set(set, id: UInt32(index + 1)) }
-        let chains = TableChain.all(redirection, deliversAsClient: elements.deliversAsClient)
-        for chain in chains { batch.chain(chain, kind, redirection) }
+    private func put(_ batch: inout NetfilterBatch, _ chains: [TableChain], sets: (inout NetfilterBatch) -> Void = { _ in }) {
+        batch.removeTable()
+        batch.table(NFT_MSG_NEWTABLE, flags: endsWithItsOwner ? NFT_TABLE_F_OWNER.rawValue : 0)
+        sets(&batch)
+        for chain in chains { batch.chain(chain, kind) }
         for chain in chains {
-            for (index, rule) in chain.rules(self, redirection).enumerated() { batch.rule(index + 1, of: chain, rule) }
+            for (index, rule) in chain.rules(self).enumerated() { batch.rule(index + 1, of: chain, rule) }
         }
+    }
+
+    private func putSets(_ batch: inout NetfilterBatch, _ elements: TableElements) {
+        for (index, set) in TableSet.allCases.enumerated() { batch.set(set, id: UInt32(index + 1)) }
         batch.elements(NFT_MSG_NEWSETELEM, .outgoingListeners, listeners.map { TableElement(port: $0.outgoingPort) })
         batch.elements(NFT_MSG_NEWSETELEM, .incomingListeners, listeners.map { TableElement(port: $0.incomingPort) })
         batch.elements(NFT_MSG_NEWSETELEM, elements.frontends, elements.servedPorts, elements.publicPorts)

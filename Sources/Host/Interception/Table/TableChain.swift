@@ -1,5 +1,5 @@
-// The chains of the table. Their rules are in NatRules.swift and SteeringRules.swift, and what both have in common here. The comments
-// show each rule as `nft list table inet sallyport` does.
+// The chains of the table, and what their rules are made of. Those that lead by nat are in NatRules.swift. The comments show each rule as
+// `nft list table inet sallyport` does.
 
 import CNetfilter
 import Linux
@@ -9,69 +9,55 @@ enum TableChain: String, CaseIterable {
     // Those that others go to come first: a rule can only name a chain that is there.
     case toOutgoing = "to_outgoing"
     case toIncoming = "to_incoming"
-    case fromLoopback = "from_loopback"
-    case apart, returning, output, leaving, prerouting, input
+    case untracked, apart, returning, output, leaving, prerouting, input
 
-    /// Those that a table has.
-    static func all(_ redirection: Redirection, deliversAsClient: Bool) -> [TableChain] {
-        allCases.filter {
-            switch $0 {
-            case .returning: deliversAsClient
-            // Each would switch conntrack on.
-            case .apart: redirection == .nat || deliversAsClient
-            case .output: redirection == .nat
-            case .fromLoopback: redirection == .steering
-            default: true
-            }
-        }
-    }
+    /// Those of a table that leads by nat.
+    static func ofNat(deliversAsClient: Bool) -> [TableChain] { allCases.filter { $0 != .untracked && ($0 != .returning || deliversAsClient) } }
 
     /// How the chain hooks into the path of packets; nil for one that is only gone to.
-    func hook(_ kind: Interceptor.Kind, _ redirection: Redirection) -> (type: String, hook: nf_inet_hooks, priority: Int32)? {
+    func hook(_ kind: Interceptor.Kind) -> (type: String, hook: nf_inet_hooks, priority: Int32)? {
         // -300 is raw, before conntrack (-200). -100 is dstnat, where kube-proxy and Docker translate.
         switch self {
-        case .toOutgoing, .toIncoming, .fromLoopback: nil
-        case .apart: ("filter", NF_INET_LOCAL_OUT, -300)
+        case .toOutgoing, .toIncoming: nil
+        case .untracked, .apart: ("filter", NF_INET_LOCAL_OUT, -300)
         // Behind conntrack, whose zone tells. The type "route" looks the route up again for a mark that has changed.
         case .returning: ("route", NF_INET_LOCAL_OUT, -150)
         // Before the others: the enforcer dials the frontend again, and they translate that.
         case .output: ("nat", NF_INET_LOCAL_OUT, -110)
-        case .leaving: ("filter", NF_INET_LOCAL_OUT, redirection == .nat ? 0 : -300)
-        // nat's first translation of a connection is its last. What a container does with its ports is its own affair, so we come first. On a
+        case .leaving: ("filter", NF_INET_LOCAL_OUT, 0)
+        // The first translation of a connection is its last. What a container does with its ports is its own affair, so we come first. On a
         // host we come second: what is translated away from it, to a container, was never the host's.
-        case .prerouting: (redirection == .nat ? "nat" : "filter", NF_INET_PRE_ROUTING, kind == .container ? -110 : -90)
+        case .prerouting: ("nat", NF_INET_PRE_ROUTING, kind == .container ? -110 : -90)
         case .input: ("filter", NF_INET_LOCAL_IN, 0)
         }
     }
 
-    func rules(_ table: SallyportTable, _ redirection: Redirection) -> [[NetfilterExpression]] {
+    func rules(_ table: SallyportTable) -> [[NetfilterExpression]] {
         let marks = table.marks
-        return switch (self, redirection) {
-        case (.apart, _): apartRules(marks)
-        case (.returning, _): returningRules(marks)
-        case (.toOutgoing, .nat): NatRules.redirects(to: table.listeners.map(\.outgoingPort))
-        case (.toIncoming, .nat): NatRules.redirects(to: table.listeners.map(\.incomingPort))
-        case (.output, _): NatRules.output(marks)
-        case (.leaving, .nat): NatRules.leaving(marks)
-        case (.prerouting, .nat): NatRules.prerouting
-        case (.input, .nat): NatRules.input(marks)
-        case (.toOutgoing, .steering): SteeringRules.toOutgoing(table.listeners)
-        case (.toIncoming, .steering): SteeringRules.toIncoming(table.listeners, marks)
-        case (.fromLoopback, _): SteeringRules.fromLoopback(marks)
-        case (.leaving, .steering): SteeringRules.leaving(marks)
-        case (.prerouting, .steering): SteeringRules.prerouting(marks)
-        case (.input, .steering): SteeringRules.input(marks)
+        return switch self {
+        case .untracked: [steeredAlone(marks)]
+        case .apart: apartRules(marks)
+        case .returning: returningRules(marks)
+        case .toOutgoing: NatRules.redirects(to: table.listeners.map(\.outgoingPort))
+        case .toIncoming: NatRules.redirects(to: table.listeners.map(\.incomingPort))
+        case .output: NatRules.output(marks)
+        case .leaving: NatRules.leaving(marks)
+        case .prerouting: NatRules.prerouting
+        case .input: NatRules.input(marks)
         }
     }
 }
+
+/// What is steered nobody else's nat may turn elsewhere: `meta mark & MASK == STEERED oif "lo" notrack accept`
+private func steeredAlone(_ marks: ConnectionMarks) -> [NetfilterExpression] { rule(.mark(marks.steered, of: marks), .toLoopback, [.untracked], .accept) }
 
 /// Conntrack keeps a connection for some time after its end, 10 s after a reset, and what then comes from the same port to the same
 /// place is taken for a part of it: not translated, and so not redirected. What the enforcer dials comes from where the
 /// unit dials, too. So its connections are looked up by themselves: in a zone of their own, as far as they go out.
 private func apartRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]] {
     [
-        // Steered, perhaps before nat took over: meta mark & MASK == STEERED oif "lo" notrack accept
-        rule(.mark(marks.steered, of: marks), .toLoopback, [.untracked], .accept),
+        // From before nat took over.
+        steeredAlone(marks),
         // meta mark & MASK != 0 ct original zone set 0x5a11
         rule(.marked(marks), [.connectionZone(ownZone)]),
     ]
@@ -91,54 +77,14 @@ private func returningRules(_ marks: ConnectionMarks) -> [[NetfilterExpression]]
     ]
 }
 
-var loopbackAccepted: [[NetfilterExpression]] {
-    [
-        // ip daddr 127.0.0.0/8 accept
-        rule(.v4, [.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 16, length: 1), .equal([127])], .accept),
-        // ip6 daddr ::1 accept
-        rule(.v6, [.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 24, length: 16), .equal(IPAddress.v6Loopback.bytes)], .accept),
-    ]
-}
-
-/// `ip daddr . tcp dport @hosts4 goto to_outgoing`, and so on.
-func frontends(_ verdict: [NetfilterExpression]) -> [[NetfilterExpression]] {
-    [
-        rule(.v4Frontend(in: .hosts4), verdict), rule(.v4Frontend(in: .blocks4), verdict),
-        rule(.v6Frontend(in: .hosts6), verdict), rule(.v6Frontend(in: .blocks6), verdict),
-    ]
-}
-
-/// Deals connections out in turn: every n-th to the first port, every (n-1)-th of the rest to the second, …, what is left to
-/// the last.
-func inTurn(_ ports: [UInt16], _ lead: (UInt16) -> [NetfilterExpression]) -> [[NetfilterExpression]] {
-    ports.enumerated().map { index, port in
-        rule(.tcp, index == ports.count - 1 ? [] : .everyTurn(of: ports.count - index), lead(port))
-    }
-}
-
-/// Leaves alone all but the packet that begins a TCP connection: `@th,96,32 & 0x170000 != 0x20000 accept` (the flags fin, syn,
-/// rst and ack) and `meta l4proto != tcp accept`. When conntrack is first switched on in a namespace, connections from before look new to
-/// it in the middle, and nat would redirect them.
-///
-/// Nearly every packet ends at the first rule, which the kernel evaluates without a call (nft_do_chain, nf_tables_core.c): some
-/// 3 % of a request's cost. What it says of a packet that is not TCP does not matter, since the second accepts that too.
-var connectsOnly: [[NetfilterExpression]] {
-    [
-        rule(.goesOn, .accept),
-        rule([.meta(NFT_META_L4PROTO), .notEqual([UInt8(IPPROTO_TCP)])], .accept),
-    ]
-}
-
 func rule(_ pieces: [NetfilterExpression]...) -> [NetfilterExpression] { pieces.flatMap { $0 } }
 
 /// Pieces of rules.
 extension [NetfilterExpression] {
     static var tcp: Self { [.meta(NFT_META_L4PROTO), .equal([UInt8(IPPROTO_TCP)])] }
-    /// It does not begin a TCP connection, or is not TCP.
-    static var goesOn: Self { flags + [.notEqual([0, 0x02, 0, 0])] }
-    static var begins: Self { flags + [.equal([0, 0x02, 0, 0])] }
-    /// The flags fin, syn, rst and ack. The four bytes around them are loaded, since the kernel masks nothing else without a call.
-    private static var flags: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 12, length: 4), .mask([0, 0x17, 0, 0])] }
+    /// It does not begin a TCP connection, or is not TCP. The four bytes around the flags fin, syn, rst and ack are loaded, since the kernel masks
+    /// nothing else without a call.
+    static var goesOn: Self { [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 12, length: 4), .mask([0, 0x17, 0, 0]), .notEqual([0, 0x02, 0, 0])] }
     static var v4: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV4)])] }
     static var v6: Self { [.meta(NFT_META_NFPROTO), .equal([UInt8(NFPROTO_IPV6)])] }
     static var toLocalAddress: Self { [.destinationType, .equal(hostOrder(UInt32(RTN_LOCAL)))] }
@@ -150,10 +96,8 @@ extension [NetfilterExpression] {
         [.connection(NFT_CT_STATUS), .mask(hostOrder(IPS_DST_NAT.rawValue)), .equal(hostOrder(0))]
     }
 
-    static func port(in set: TableSet) -> Self { .tcp + .transportPort(in: set) }
-    /// Also UDP's, for a check less.
-    static func transportPort(in set: TableSet) -> Self {
-        [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2), .isIn(set.rawValue)]
+    static func port(in set: TableSet) -> Self {
+        .tcp + [.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2), .isIn(set.rawValue)]
     }
 
     static func mark(_ mark: UInt32, of marks: ConnectionMarks) -> Self {
@@ -162,7 +106,6 @@ extension [NetfilterExpression] {
     static func marked(_ marks: ConnectionMarks) -> Self {
         [.meta(NFT_META_MARK), .mask(hostOrder(marks.mask)), .notEqual(hostOrder(0))]
     }
-
 
     static func setMark(_ mark: UInt32, of marks: ConnectionMarks) -> Self {
         [.meta(NFT_META_MARK), .mask(hostOrder(~marks.mask), flip: hostOrder(mark)), .setMark]

@@ -41,11 +41,6 @@ package struct TableElements: Equatable {
         self.deliversAsClient = deliversAsClient
     }
 
-    /// The same but for what the unit dials.
-    package var withoutFrontends: TableElements {
-        TableElements(frontends: [], servedPorts: servedPorts, publicPorts: publicPorts, deliversAsClient: deliversAsClient)
-    }
-
     /// A block wider than the IPv4-mapped space is IPv6's and covers no IPv4 address.
     private static func sameFamily(_ prefix: Int, _ inner: CIDR) -> Bool { !inner.isV4 || prefix >= 96 }
 }
