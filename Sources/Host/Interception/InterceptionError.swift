@@ -20,6 +20,8 @@ public enum InterceptionError: Error, Equatable, Sendable {
     case refused(part: String, namespace: String, reason: String)
     /// The kernel refused a program of BPF; without it the same is done by nat.
     case programRefused(name: String, reason: String)
+    /// The kernel attaches no more of them (BPF_CGROUP_MAX_PROGS).
+    case tooManyPrograms(name: String)
     /// What the units dial cannot be told from here, but by nat.
     case noCgroupRoot(String)
     /// What is steered would pass after a crash.
@@ -46,6 +48,8 @@ extension InterceptionError: CustomStringConvertible {
             "the kernel refused \(part) of nftables table inet sallyport in network namespace \(namespace): \(reason); `sallyportd --check-kernel` names what it lacks"
         case .programRefused(let name, let reason):
             "the kernel refused BPF program \(name): \(reason); use Linux 5.18 or later"
+        case .tooManyPrograms(let name):
+            "64 programs are attached already where BPF program \(name) belongs: remove what daemons that are gone have left under /sys/fs/bpf/sallyport (`sallyportd --uninstall` with their configuration)"
         case .noCgroupRoot(let seen):
             "\(seen): let the daemon see the node's own cgroup v2 hierarchy at /sys/fs/cgroup"
         case .noPinning(let seen):

@@ -55,7 +55,7 @@ struct BPFMap: ~Copyable, Sendable {
 struct BPFProgram: ~Copyable, Sendable {
     private let descriptor: Descriptor
     private let attachment: bpf_attach_type
-    private let name: String
+    let name: String
 
     init(
         _ type: bpf_prog_type, for attachment: bpf_attach_type, name: String, _ body: (inout BPFAssembler) -> Void

@@ -112,7 +112,7 @@ private func pinned(
 func attach(
     _ program: borrowing BPFProgram, to target: Int32, _ pins: SteeringPins?, _ name: String
 ) throws(InterceptionError) -> Descriptor {
-    try calling { () throws(SystemCallError) in
+    do throws(SystemCallError) {
         if let existing = try pins?.open(name) {
             if (try? program.replaceThat(of: existing)) != nil { return existing }
             // What it was attached to is gone.
@@ -121,7 +121,9 @@ func attach(
         let link = try program.attached(to: target)
         try pins?.pin(link, as: name)
         return link
-    }
+    } catch where error.errno == E2BIG {
+        throw .tooManyPrograms(name: program.name)
+    } catch { throw .system(error) }
 }
 
 /// The root of cgroup v2, where systemd mounts it: by itself, or beside the hierarchies of v1.
