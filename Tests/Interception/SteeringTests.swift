@@ -1,5 +1,6 @@
 // Sockets that are steered: what nat and conntrack would see to by themselves.
 
+import Foundation
 import Interception
 import Linux
 import Logging
@@ -386,6 +387,25 @@ struct SteeringTests {
         }
     }
 
+    @Test("what ends, ends at once, also where another process has its links open", arguments: [false, true])
+    func endsAtOnce(crashed: Bool) throws {
+        let net = try Neighbours()
+        let application = try net.clientInside.listen(port: 80)
+        let served = { (interceptor: Interceptor) throws in try interceptor.apply(frontends: [], servedPorts: [80]) }
+        var interceptor = try Interceptor(of: net.client, by: .steering)
+        try served(interceptor)
+        let held = try duplicatesOfLinks()
+        defer { for link in held { close(link) } }
+        #expect(!held.isEmpty)
+        if crashed {
+            interceptor = try Interceptor(of: net.client, by: .nat)
+            try served(interceptor)
+        }
+        try interceptor.uninstall()
+        _ = try net.serverInside.dial("10.244.1.10:80")
+        _ = try accept(from: [application.raw])
+    }
+
     private func hasTable(_ place: some NetworkPlace) throws -> Bool { try place.run("nft", "list", "table", "inet", "sallyport").status == 0 }
 
     /// Whether nobody has come to a listener. Who dialled has been answered before, so there is nothing to wait for.
@@ -393,6 +413,13 @@ struct SteeringTests {
         var entry = pollfd(fd: listening.raw, events: Int16(POLLIN), revents: 0)
         return try syscall("poll") { poll(&entry, 1, 0) } == 0
     }
+}
+
+/// As a process has them that the enforcer starts, between its fork and its exec.
+private func duplicatesOfLinks() throws -> [Int32] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init).filter {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.hasPrefix("anon_inode:bpf") == true
+    }.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }
 }
 
 /// Takes what has come to the listeners, and lets it go.

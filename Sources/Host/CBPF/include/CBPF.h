@@ -93,6 +93,14 @@ static inline int cbpf_replace(int link, int program) {
   return cbpf_call(BPF_LINK_UPDATE, &attributes);
 }
 
+// Takes away what `link` attaches, whoever else has that open.
+static inline int cbpf_detach(int link) {
+  union bpf_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.link_detach.link_fd = (uint32_t)link;
+  return cbpf_call(BPF_LINK_DETACH, &attributes);
+}
+
 // The inode of the network namespace to which a program is attached by `link`; 0 once that is gone.
 static inline uint32_t cbpf_namespace(int link) {
   struct bpf_link_info info;

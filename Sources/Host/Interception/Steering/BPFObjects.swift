@@ -79,6 +79,10 @@ struct BPFProgram: ~Copyable, Sendable {
     }
 }
 
+/// Takes away what a link attaches. Closing it and removing its file would do so by and by: a file goes after what the kernel's other
+/// processors are at, and a process that is being started has descriptors of ours until its exec. Linux 5.9.
+func detach(_ link: borrowing Descriptor) throws(SystemCallError) { try syscall("BPF_LINK_DETACH") { cbpf_detach(link.raw) } }
+
 private func load(
     _ instructions: [UInt64], _ type: bpf_prog_type, _ attachment: bpf_attach_type, _ name: String
 ) throws(InterceptionError) -> Descriptor {

@@ -75,12 +75,13 @@ public final class SocketSteering: Sendable {
     }
 
     /// Steers nothing there any more, unless another has taken the namespace over.
-    func release(_ cookie: UInt64, of owner: AnyObject) throws(SystemCallError) {
+    func release(_ cookie: UInt64, _ link: borrowing Descriptor, of owner: AnyObject) throws(SystemCallError) {
         let result = owners.withLock { owners in
             Result { () throws(SystemCallError) in
                 guard owners[cookie] == ObjectIdentifier(owner) else { return }
                 try self.units.remove(cookie)
                 try self.sockets.remove(cookie)
+                try detach(link)
                 try self.pins?.remove("\(cookie)")
                 owners[cookie] = nil
             }

@@ -63,7 +63,7 @@ final class SteeredNamespace: Sendable {
 
     /// Steers nothing any more, unless another has taken the namespace over.
     func end() throws(InterceptionError) {
-        try calling { () throws(SystemCallError) in try steering.release(cookie, of: self) }
+        try calling { () throws(SystemCallError) in try steering.release(cookie, link, of: self) }
     }
 
     deinit {

@@ -66,13 +66,23 @@ public struct SteeringPins: Sendable {
         for name in ["units", "sockets"] {
             if let map = try open(name) { try BPFMap(owning: map, name: name).remove(cookie) }
         }
-        try remove("\(cookie)")
+        try end("\(cookie)")
+    }
+
+    /// Removes a file, and takes away at once what it attaches, if it is a link's.
+    private func end(_ name: String) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            if let object = try open(name) { try detach(object) }
+        } catch where error.errno == EINVAL {
+            // A map's.
+        }
+        try remove(name)
     }
 
     /// Ends the steering of a daemon that is gone, in all namespaces, and removes its directory.
     public func removeAll() throws(SystemCallError) {
         guard let names = names() else { return }
-        for name in names { try remove(name) }
+        for name in names { try end(name) }
         try syscall("rmdir", directory) { rmdir(directory) }
         // Another daemon's may be there, too.
         rmdir(SteeringPins.home)
