@@ -216,6 +216,7 @@ struct ListingTests {
                     $0.type = .container
                     $0.local = true
                     $0.intercepted = true
+                    $0.redirection = .nat
                     $0.certificateNotAfter = Int64(time(nil)) + 7230
                     $0.tags = ["$name=client", "@org:team=a", "app=client"]
                 },
@@ -235,8 +236,8 @@ struct ListingTests {
         let units = try await sallyport(["pus"], asking: fake).output
         #expect(
             units == """
-                PROCESSING UNIT  TYPE       STATE      CERTIFICATE  FLOWS  TAGS
-                /demo/client     Container  protected  2h 0m            0  app=client
+                PROCESSING UNIT  TYPE       STATE      REDIRECTION  CERTIFICATE  FLOWS  TAGS
+                /demo/client     Container  protected  nat          2h 0m            0  app=client
                 /far             Host       elsewhere
 
                 """)
@@ -245,6 +246,7 @@ struct ListingTests {
         #expect(services?.first?["frontends"] as? [String] == ["10.96.0.10:9376", "[fd00::a]:9376"])
         let rows = try json(await sallyport(["pus", "-o", "json"], asking: fake).output) as? [[String: Any]]
         #expect(rows?.map { $0["local"] as? Bool } == [true, false])
+        #expect(rows?.map { $0["redirection"] as? String } == ["nat", ""])
         #expect(rows?.last?["certificateNotAfter"] as? String == "")
     }
 

@@ -117,6 +117,7 @@ public final class Enforcer {
         public let name: String
         public let local: Bool?
         public let intercepted: Bool?
+        public let redirection: String?
         public let problem: String?
         public let certificateNotAfter: String?
         public let liveFlows: Int?

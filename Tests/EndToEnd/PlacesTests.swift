@@ -128,6 +128,8 @@ struct PlacesTests {
         try nodes.client.nft(foreign)
         let isSteered = redirection.contains("steering") && !nodes.enforcer1.log.contains("interception-by-nat")
         try nodes.eventually("both units held") { try nodes.client.isHeld && nodes.enforcer1.steeredNamespaces == (isSteered ? 2 : nil) }
+        let shown = try nodes.enforcer1.units().filter { $0.local ?? false }.map(\.redirection)
+        #expect(shown == [isSteered ? "steering" : "nat", isSteered ? "steering" : "nat"])
         // It ends of itself, and not by the signal.
         let end = try nodes.enforcer1.stop(SIGTERM)
         #expect(end.status == 0 && end.errors.contains("stopping"), "\(end)")

@@ -33,11 +33,12 @@ struct UnitsCommand: DaemonCommand {
     private func table(_ units: [Sallyport_Control_V1_ProcessingUnitStatus]) -> Table {
         let now = Int64(time(nil))
         var table = Table(
-            ("PROCESSING UNIT", .left), ("TYPE", .left), ("STATE", .left), ("CERTIFICATE", .left), ("FLOWS", .right),
+            ("PROCESSING UNIT", .left), ("TYPE", .left), ("STATE", .left), ("REDIRECTION", .left), ("CERTIFICATE", .left), ("FLOWS", .right),
             ("ADDRESSES", .flexible), ("TAGS", .flexible), ("PROBLEM", .flexible))
         for unit in units {
             table.add(
-                .init(path(unit.namespace, unit.name)), .init(unit.type.word), unit.state, certificate(unit, now),
+                .init(path(unit.namespace, unit.name)), .init(unit.type.word), unit.state, .init(unit.redirection.word),
+                certificate(unit, now),
                 .init(unit.local ? "\(unit.liveFlows)" : ""), .init(unit.addresses.joined(separator: " ")),
                 // Derived and inherited tags are in -o json.
                 .init(unit.tags.filter { $0.first != "$" && $0.first != "@" }.joined(separator: " ")), .init(unit.problem, .bad))
@@ -61,6 +62,7 @@ struct UnitsCommand: DaemonCommand {
             $0.field("addresses", unit.addresses)
             $0.field("local", unit.local)
             $0.field("intercepted", unit.intercepted)
+            $0.field("redirection", unit.redirection.word)
             $0.field("problem", unit.problem)
             $0.field("spiffeId", unit.spiffeID)
             $0.field("certificateNotAfter", rfc3339(seconds: unit.certificateNotAfter))
@@ -77,6 +79,18 @@ extension Sallyport_Policy_V1_ProcessingUnit.TypeEnum {
         case .hostService: "HostService"
         case .container: "Container"
         case .unspecified, .UNRECOGNIZED: "unknown"
+        }
+    }
+}
+
+extension Sallyport_Control_V1_ProcessingUnitStatus.Redirection {
+    /// As sallyportd.yaml writes it.
+    fileprivate var word: String {
+        switch self {
+        case .steering: "steering"
+        case .nat: "nat"
+        case .unspecified: ""
+        case .UNRECOGNIZED: "unknown"
         }
     }
 }

@@ -1,6 +1,7 @@
 // What the control API tells of the enforcer's state.
 
 import Identity
+import Interception
 import Linux
 import PluginHost
 import Policy
@@ -85,6 +86,7 @@ extension Enforcer {
             let key = UnitKey(namespace: unit.namespace, name: unit.name)
             guard unit.local else { return unit }
             unit.intercepted = units.isIntercepted(key)
+            unit.redirection = units.redirection(of: key)?.shown ?? .unspecified
             unit.problem = units.problem(of: key) ?? ""
             if let credentials = credentials[key] {
                 unit.spiffeID = credentials.spiffeID
@@ -93,6 +95,15 @@ extension Enforcer {
                 unit.problem = "no certificate yet; see sallyport plugins"
             }
             return unit
+        }
+    }
+}
+
+extension Redirection {
+    fileprivate var shown: Sallyport_Control_V1_ProcessingUnitStatus.Redirection {
+        switch self {
+        case .steering: .steering
+        case .nat: .nat
         }
     }
 }

@@ -51,6 +51,7 @@ struct LocalUnits {
     var needAnotherLook: Bool { !problems.isEmpty || intercepted.values.contains { !$0.namespace.isPresent || $0.interceptor.isOutdated } }
     func problem(of unit: UnitKey) -> String? { problems[unit] }
     func isIntercepted(_ unit: UnitKey) -> Bool { intercepted[unit] != nil && problems[unit] == nil }
+    func redirection(of unit: UnitKey) -> Redirection? { intercepted[unit]?.interceptor.redirection }
 
     /// Makes and ends interceptors so that they are those of `units`. One that cannot be made is tried again the next time.
     mutating func reconcile(with units: [UnitPolicy]) -> Change {

@@ -138,6 +138,9 @@ public final class Interceptor: Sendable {
         try LoopbackRoutes.none.set(in: namespace, marks)
     }
 
+    /// How the unit's connections are led here since the last `apply`; nil before the first.
+    public var redirection: Redirection? { inForce.withLock { $0.redirection } }
+
     /// Whether what was applied last should be applied again, since the namespace has changed.
     public var isOutdated: Bool {
         inForce.withLock { inForce in

@@ -348,7 +348,48 @@ public nonisolated struct Sallyport_Control_V1_ProcessingUnitStatus: Sendable {
 
   public var liveFlows: UInt64 = 0
 
+  /// How its connections come to the enforcer, once they do; docs/interception.md.
+  public var redirection: Sallyport_Control_V1_ProcessingUnitStatus.Redirection = .unspecified
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum Redirection: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case unspecified // = 0
+    case steering // = 1
+    case nat // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .unspecified
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .steering
+      case 2: self = .nat
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .steering: return 1
+      case .nat: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Sallyport_Control_V1_ProcessingUnitStatus.Redirection] = [
+      .unspecified,
+      .steering,
+      .nat,
+    ]
+
+  }
 
   public init() {}
 }
@@ -1197,7 +1238,7 @@ nonisolated extension Sallyport_Control_V1_ListProcessingUnitsResponse: SwiftPro
 
 nonisolated extension Sallyport_Control_V1_ProcessingUnitStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ProcessingUnitStatus"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}type\0\u{1}tags\0\u{1}addresses\0\u{1}local\0\u{1}intercepted\0\u{1}problem\0\u{3}spiffe_id\0\u{3}certificate_not_after\0\u{3}live_flows\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0\u{1}type\0\u{1}tags\0\u{1}addresses\0\u{1}local\0\u{1}intercepted\0\u{1}problem\0\u{3}spiffe_id\0\u{3}certificate_not_after\0\u{3}live_flows\0\u{1}redirection\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1216,6 +1257,7 @@ nonisolated extension Sallyport_Control_V1_ProcessingUnitStatus: SwiftProtobuf.M
       case 9: try { try decoder.decodeSingularStringField(value: &self.spiffeID) }()
       case 10: try { try decoder.decodeSingularInt64Field(value: &self.certificateNotAfter) }()
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self.liveFlows) }()
+      case 12: try { try decoder.decodeSingularEnumField(value: &self.redirection) }()
       default: break
       }
     }
@@ -1255,6 +1297,9 @@ nonisolated extension Sallyport_Control_V1_ProcessingUnitStatus: SwiftProtobuf.M
     if self.liveFlows != 0 {
       try visitor.visitSingularUInt64Field(value: self.liveFlows, fieldNumber: 11)
     }
+    if self.redirection != .unspecified {
+      try visitor.visitSingularEnumField(value: self.redirection, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1270,9 +1315,14 @@ nonisolated extension Sallyport_Control_V1_ProcessingUnitStatus: SwiftProtobuf.M
     if lhs.spiffeID != rhs.spiffeID {return false}
     if lhs.certificateNotAfter != rhs.certificateNotAfter {return false}
     if lhs.liveFlows != rhs.liveFlows {return false}
+    if lhs.redirection != rhs.redirection {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Sallyport_Control_V1_ProcessingUnitStatus.Redirection: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REDIRECTION_UNSPECIFIED\0\u{1}REDIRECTION_STEERING\0\u{1}REDIRECTION_NAT\0")
 }
 
 nonisolated extension Sallyport_Control_V1_ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
