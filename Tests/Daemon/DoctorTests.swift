@@ -26,6 +26,8 @@ struct DoctorTests {
                 $0.namespace = "/a"
                 $0.name = "web"
                 $0.local = true
+                $0.intercepted = true
+                $0.redirection = .steering
                 $0.certificateNotAfter = facts.now + 3600
             }
         ]
@@ -57,7 +59,7 @@ struct DoctorTests {
         let checks = healthy.checks
         #expect(checks.allSatisfy { $0.outcome == .passed && $0.mend.isEmpty })
         #expect(checks.map(\.topic) == [
-            "kernel", "privileges", "clock", "plugins", "policy", "certificates", "frontends", "services", "proxy-protocol", "load-balancers",
+            "kernel", "privileges", "clock", "plugins", "policy", "interception", "certificates", "frontends", "services", "proxy-protocol", "load-balancers",
         ])
     }
 
@@ -127,10 +129,28 @@ struct DoctorTests {
         #expect(found.map(\.failed) == [true, false] && found[0].text == "web.yaml:3:1: spec.port: must be 1 to 65535")
     }
 
+    @Test("a unit that is not intercepted is told with the reason, and not as one without a certificate; else it is told how units are led here")
+    func interception() {
+        let missing = wrong {
+            $0.units[0].intercepted = false
+            $0.units[0].problem = "no network namespace /run/netns/web"
+        }
+        #expect(missing.map(\.topic) == ["interception"] && missing[0].failed)
+        #expect(missing[0].text == "/a/web is not intercepted: no network namespace /run/netns/web")
+        func said(_ change: (inout DoctorFacts) -> Void) -> [String] {
+            var facts = healthy
+            change(&facts)
+            return facts.checks.filter { $0.topic == "interception" }.map(\.text)
+        }
+        #expect(said { _ in } == ["of every unit of this node, 1 by steering and 0 by nat"])
+        #expect(said { $0.units[0].redirection = .nat } == ["of every unit of this node, 0 by steering and 1 by nat"])
+        #expect(said { $0.units[0].local = false } == ["has nothing to do: no unit is of this node"])
+    }
+
     @Test("certificates that are missing, over or near their end are told, of units and of public ports")
     func certificates() {
         #expect(wrong { $0.units[0].certificateNotAfter = $0.now }.map(\.text) == ["/a/web: its certificate has ended"])
-        #expect(wrong { $0.units[0].problem = "no certificate yet" }.map(\.failed) == [true])
+        #expect(wrong { $0.units[0].certificateNotAfter = 0 }.map(\.text) == ["/a/web: has no certificate yet"])
         func renewed(_ age: Int64, of life: Int64, _ problem: String? = nil) -> [String] {
             wrong {
                 $0.units[0].certificateNotAfter = $0.now - age + life

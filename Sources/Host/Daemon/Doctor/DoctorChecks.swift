@@ -12,7 +12,7 @@ extension DoctorFacts {
     /// first, so that none is left out for a warning.
     package var checks: [DoctorCheck] {
         [
-            kernelChecks, privilegeChecks, clockChecks, pluginChecks, policyChecks, certificateChecks, frontendChecks, serviceChecks,
+            kernelChecks, privilegeChecks, clockChecks, pluginChecks, policyChecks, interceptionChecks, certificateChecks, frontendChecks, serviceChecks,
             proxyChecks, balancerChecks,
         ].flatMap { found in
             let checks = found.filter { $0.outcome == .failed } + found.filter { $0.outcome != .failed }

@@ -1,4 +1,4 @@
-// Is the policy whole, and has everything that it names a certificate in date?
+// Is the policy whole, and has every unit that it names its connections led here, and a certificate in date?
 
 import SallyportProtocol
 
@@ -12,6 +12,19 @@ extension DoctorFacts {
                 "\(place): \(problem.field.isEmpty ? "" : problem.field + ": ")\(problem.message)", "mend the document; the last good version is in force until then")
         }
         return unless(whole + found, "policy", "has no problems")
+    }
+
+    var interceptionChecks: [DoctorCheck] {
+        let local = units.filter(\.local)
+        let found = local.filter { !$0.intercepted }.map {
+            check(
+                "interception", .failed, "\($0.path) is not intercepted\($0.problem.isEmpty ? " yet" : ": \($0.problem)")",
+                "mend what it says; nothing of the unit is protected until then")
+        }
+        if local.isEmpty { return [check("interception", .passed, "has nothing to do: no unit is of this node")] }
+        let steered = local.count { $0.redirection == .steering }
+        let byNat = local.count { $0.redirection == .nat }
+        return unless(found, "interception", "of every unit of this node, \(steered) by steering and \(byNat) by nat")
     }
 
     var certificateChecks: [DoctorCheck] {
@@ -29,7 +42,7 @@ extension DoctorFacts {
                     "see the TLS provider in `sallyport plugins`, and the daemon's log; flows are refused, or pass unprotected, without a certificate")
             ]
         }
-        if !unit.problem.isEmpty { return found(.failed, unit.problem) }
+        if unit.certificateNotAfter == 0 { return found(.failed, "has no certificate yet") }
         let certificate = certificates[unit.path]
         let why = certificate?.problem.map { ": \($0)" } ?? ""
         let left = unit.certificateNotAfter.subtractingReportingOverflow(now).partialValue

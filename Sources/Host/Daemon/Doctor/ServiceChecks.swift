@@ -40,7 +40,7 @@ extension DoctorFacts {
             }
         }
         let answers = answering == 0 ? "" : ", and \(answering == 1 ? "the one" : "all \(answering)") that \(answering == 1 ? "was dialled answers" : "were dialled answer")"
-        let rest = undialled == 0 ? "" : "; \(undialled) could not be dialled from here, or are more than are"
+        let rest = undialled == 0 ? "" : "; \(undialled) not dialled: blocks of addresses, what this node has no way to, and what is past the first \(DialBounds.frontends)"
         return unless(found, "frontends", "are resolved" + answers + rest)
     }
 
