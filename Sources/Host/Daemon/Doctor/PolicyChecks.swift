@@ -19,7 +19,7 @@ extension DoctorFacts {
         let found = local.filter { !$0.intercepted }.map {
             check(
                 "interception", .failed, "\($0.path) is not intercepted\($0.problem.isEmpty ? " yet" : ": \($0.problem)")",
-                "mend what it says; nothing of the unit is protected until then")
+                "mend what it says; until then the unit is unprotected, or has only what was in force before")
         }
         if local.isEmpty { return [check("interception", .passed, "has nothing to do: no unit is of this node")] }
         let steered = local.count { $0.redirection == .steering }
