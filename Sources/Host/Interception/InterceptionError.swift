@@ -59,6 +59,17 @@ extension InterceptionError: CustomStringConvertible {
     }
 }
 
+extension InterceptionError {
+    /// What work on a thread of its own has thrown (`onThreadOfItsOwn`, `NetworkNamespace.run`): one of these, or a system call's.
+    init(_ error: any Error) {
+        switch error {
+        case let error as InterceptionError: self = error
+        case let error as SystemCallError: self = .system(error)
+        default: self = .system(SystemCallError(call: "clone", errno: EAGAIN, subject: "\(error)"))
+        }
+    }
+}
+
 /// Gives what `body` returns, and its error as this module's.
 func calling<Value: ~Copyable>(_ body: () throws(SystemCallError) -> Value) throws(InterceptionError) -> Value {
     do throws(SystemCallError) { return try body() } catch { throw .system(error) }

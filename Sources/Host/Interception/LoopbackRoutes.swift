@@ -30,15 +30,9 @@ struct LoopbackRoutes: Equatable {
     func set(in namespace: NetworkNamespace, _ marks: ConnectionMarks) throws(InterceptionError) {
         do {
             try namespace.run { try setHere(marks) }
-        } catch let error as InterceptionError {
-            throw error
         } catch let error as SystemCallError where error.errno == EPERM {
             throw .missingCapability("CAP_NET_ADMIN", doing: "change routing in network namespace \(namespace.name)")
-        } catch let error as SystemCallError {
-            throw .system(error)
-        } catch {
-            throw .system(SystemCallError(call: "rtnetlink", errno: EIO, subject: "\(namespace.name): \(error)"))
-        }
+        } catch { throw InterceptionError(error) }
     }
 
     /// The same in the namespace of the calling thread.

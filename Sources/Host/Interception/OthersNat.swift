@@ -10,13 +10,7 @@ func hasOthersNat(_ namespace: NetworkNamespace, _ socket: NetfilterSocket) thro
     if families.isEmpty { return false }
     do {
         return try namespace.run { try families.contains { try tables("/proc/thread-self/net/\($0)_tables_names").contains("nat") } }
-    } catch let error as SystemCallError {
-        throw .system(error)
-    } catch let error as InterceptionError {
-        throw error
-    } catch {
-        throw .system(SystemCallError(call: "clone", errno: EAGAIN, subject: "\(error)"))
-    }
+    } catch { throw InterceptionError(error) }
 }
 
 /// The lines of a file in /proc that are a name each.

@@ -34,9 +34,7 @@ final class NetfilterSocket: Sendable {
     /// Hands a transaction to the kernel, which has applied all of it when this returns, and none of it when it throws.
     func commit(_ batch: NetfilterBatch) throws(InterceptionError) {
         do throws(SystemCallError) {
-            try syscall("send", "NETLINK_NETFILTER") {
-                batch.bytes.withUnsafeBytes { cnetfilter_send(socket.raw, $0.baseAddress, $0.count) }
-            }
+            try send(batch.bytes)
         } catch {
             if error.errno == EPERM { throw .missingCapability("CAP_NET_ADMIN", doing: "change nftables in network namespace \(namespace)") }
             throw .system(error)
@@ -63,22 +61,15 @@ final class NetfilterSocket: Sendable {
     /// Whether the namespace has chains of nat in tables other than ours.
     func hasOthersNat() throws(InterceptionError) -> Bool {
         // struct nlmsghdr, netlink(7), and struct nfgenmsg: every family's chains.
-        let request = NetfilterBatch.dump(NFT_MSG_GETCHAIN)
-        do throws(SystemCallError) {
-            try syscall("send", "NETLINK_NETFILTER") { request.withUnsafeBytes { cnetfilter_send(socket.raw, $0.baseAddress, $0.count) } }
-        } catch { throw .system(error) }
+        try calling { () throws(SystemCallError) in try send(NetfilterBatch.dump(NFT_MSG_GETCHAIN)) }
         var hasNat = false
         // The kernel writes the next part of a long answer as each is taken.
         while let part = try receive() {
             var rest = part[...]
-            while !rest.isEmpty {
-                let message = NetlinkReader(rest)
-                guard let length = message.integer(at: 0, as: UInt32.self).map(Int.init), length >= 16, length <= rest.count else { break }
+            while let message = NetlinkReader(consuming: &rest, least: 16) {
                 let isOurs = message.integer(at: 16, as: UInt8.self) == UInt8(NFPROTO_INET)
-                    && NetlinkReader(rest.prefix(length)).text(ofAttribute: UInt16(NFTA_CHAIN_TABLE.rawValue), from: 20) == NetfilterBatch.tableName
-                let type = NetlinkReader(rest.prefix(length)).text(ofAttribute: UInt16(NFTA_CHAIN_TYPE.rawValue), from: 20)
-                if type == "nat" && !isOurs { hasNat = true }
-                rest = rest.dropFirst((length + 3) & ~3)
+                    && message.text(ofAttribute: UInt16(NFTA_CHAIN_TABLE.rawValue), from: 20) == NetfilterBatch.tableName
+                if message.text(ofAttribute: UInt16(NFTA_CHAIN_TYPE.rawValue), from: 20) == "nat" && !isOurs { hasNat = true }
             }
         }
         return hasNat
@@ -93,6 +84,10 @@ final class NetfilterSocket: Sendable {
         return .refused(
             part: parts.indices.contains(part) ? parts[part] : "a part", namespace: namespace,
             reason: String(cString: strerror(errno)) + (words.isEmpty ? "" : " (\(words))"))
+    }
+
+    private func send(_ bytes: [UInt8]) throws(SystemCallError) {
+        try syscall("send", "NETLINK_NETFILTER") { bytes.withUnsafeBytes { cnetfilter_send(socket.raw, $0.baseAddress, $0.count) } }
     }
 
     /// One datagram of answers, or nil when no more are waiting.

@@ -15,15 +15,10 @@ package struct NetlinkAnswer: Equatable {
     ///
     /// nlmsghdr (16 bytes) | i32 -errno | the header of what is answered (16) | attributes, where NLM_F_ACK_TLVS says so.
     package init?(consuming bytes: inout ArraySlice<UInt8>) {
-        let header = NetlinkReader(bytes)
-        guard let length = header.integer(at: 0, as: UInt32.self).map(Int.init), length >= 36, length <= bytes.count,
-            header.integer(at: 4, as: UInt16.self) == UInt16(NLMSG_ERROR)
-        else {
+        guard let message = NetlinkReader(consuming: &bytes, least: 36), message.integer(at: 4, as: UInt16.self) == UInt16(NLMSG_ERROR) else {
             bytes = []
             return nil
         }
-        let message = NetlinkReader(bytes.prefix(length))
-        bytes = bytes.dropFirst((length + 3) & ~3)
         errno = message.integer(at: 16, as: Int32.self).map { $0 == .min ? EIO : -$0 } ?? EIO
         sequence = message.integer(at: 28, as: UInt32.self).map(Int.init) ?? 0
         let flags = message.integer(at: 6, as: UInt16.self) ?? 0
@@ -33,9 +28,18 @@ package struct NetlinkAnswer: Equatable {
 
 /// The bytes of a message, which may say anything.
 struct NetlinkReader {
-    let bytes: ArraySlice<UInt8>
+    private var bytes: ArraySlice<UInt8>
 
-    init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+    /// Takes the next message from `bytes`; nil, leaving nothing, when there is no whole one of `least` bytes; struct nlmsghdr, netlink(7).
+    init?(consuming bytes: inout ArraySlice<UInt8>, least: Int) {
+        self.bytes = bytes
+        guard let length = integer(at: 0, as: UInt32.self).map(Int.init), length >= least, length <= bytes.count else {
+            bytes = []
+            return nil
+        }
+        self.bytes = bytes.prefix(length)
+        bytes = bytes.dropFirst((length + 3) & ~3)
+    }
 
     /// An integer in host order, or nil past the end.
     func integer<Number: FixedWidthInteger>(at offset: Int, as: Number.Type) -> Number? {

@@ -35,11 +35,11 @@ public final class SocketSteering: Sendable {
         self.marks = marks
         self.pins = pins
         try pins?.prepare()
-        units = try pinned("units", pins) { () throws(SystemCallError) in
+        units = try pinned(SteeringPins.units, pins) { () throws(SystemCallError) in
             let one = try makeFrontends([])
             return try byNamespace(like: one, name: "sallyport_units")
         }
-        sockets = try pinned("sockets", pins) { () throws(SystemCallError) in
+        sockets = try pinned(SteeringPins.sockets, pins) { () throws(SystemCallError) in
             let one = try makeSockets([])
             return try byNamespace(like: one, name: "sallyport_socks")
         }

@@ -10,6 +10,9 @@ import Linux
 public struct SteeringPins: Sendable {
     let directory: String
 
+    /// The names of `SocketSteering`'s maps by namespace.
+    static let units = "units", sockets = "sockets"
+
     /// Of the daemon that keeps its state in `stateDirectory`. Two daemons have two of these.
     public init(stateDirectory: String) {
         // Names in this file system have no dots, bpf(2); so as systemd escapes paths, and dots, too.
@@ -63,7 +66,7 @@ public struct SteeringPins: Sendable {
 
     /// Ends what a daemon left behind in a namespace, and nothing where it left nothing.
     func release(_ cookie: UInt64) throws(SystemCallError) {
-        for name in ["units", "sockets"] {
+        for name in [SteeringPins.units, SteeringPins.sockets] {
             if let map = try open(name) { try BPFMap(owning: map, name: name).remove(cookie) }
         }
         try end("\(cookie)")

@@ -14,13 +14,7 @@ extension SocketSteering {
                 try syscall("unshare") { clinux_unshare(Int32(CLINUX_CLONE_NEWNET)) }
                 try steering.interceptHere()
             }
-        } catch let error as InterceptionError {
-            throw error
-        } catch let error as SystemCallError {
-            throw .system(error)
-        } catch {
-            throw .system(SystemCallError(call: "clone", errno: EAGAIN, subject: "\(error)"))
-        }
+        } catch { throw InterceptionError(error) }
         return steering
     }
 
